@@ -1,0 +1,14 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+// Behaviour tests import the package by its name and so run what users get (dist, built by `npm test` first);
+// unit tests import single modules from src.
+export default defineConfig({
+  resolve: { alias: { mailslot: fileURLToPath(new URL('./dist/index.js', import.meta.url)) } },
+  test: {
+    include: ['test/**/*.test.ts'],
+    server: { deps: { external: [/\/dist\//] } },
+    testTimeout: 15_000,
+    hookTimeout: 15_000,
+  },
+});
