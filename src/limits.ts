@@ -1,0 +1,139 @@
+// Every default and ceiling of the package, each with its origin. Times are milliseconds, sizes bytes.
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** Ceiling for one frame; every host relays up to it, so that a take-over never makes a frame illegal. */
+export const MAX_FRAME_BYTES = 64 * MiB;
+/** Default of `maxMessageBytes`; RabbitMQ's default as well. */
+export const DEFAULT_MAX_MESSAGE_BYTES = 16 * MiB;
+
+/** Longest subject or pattern; one length byte would do, and NATS advises to stay below 256. */
+export const MAX_SUBJECT_BYTES = 255;
+/** Most headers of one message; guess, headers are for routing hints and traces. */
+export const MAX_HEADERS = 32;
+/** Most bytes of all headers of one message, encoded. */
+export const MAX_HEADERS_BYTES = 4 * KiB;
+
+/** Longest socket path: `sun_path` has 104 bytes on macOS, with the final NUL. */
+export const MAX_SOCKET_PATH_BYTES = 103;
+/** What a bus may be called: short, so that paths stay short, and safe in every file system. */
+export const BUS_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
+
+/** Time for the whole handshake on one connection. */
+export const HANDSHAKE_TIMEOUT = 2_000;
+/** Most connections without a first message of the right key; the oldest is dropped for a new one. */
+export const MAX_UNPROVEN_CONNECTIONS = 64;
+/** Most connections in the middle of a handshake that did begin with the right key. */
+export const MAX_HANDSHAKING_CONNECTIONS = 4_096;
+/** Listen backlog: Node's default of 511 answers a storm of reconnecting peers with EAGAIN. */
+export const LISTEN_BACKLOG = 4_096;
+
+/** Default time `openBus` tries before it rejects. */
+export const OPEN_TIMEOUT = 5_000;
+/** A host that completed no handshake for this long is dead to the peer that asks. */
+export const HUNG_HOST_TIMEOUT = 5_000;
+/** …provided so many attempts were made in that time. */
+export const HUNG_HOST_ATTEMPTS = 3;
+/** First and last delay between attempts to reach a host that is alive or unknown. */
+export const RETRY_DELAY_MIN = 5;
+export const RETRY_DELAY_MAX = 500;
+/** Default time without a host after which waiting calls reject; the bus goes on trying. */
+export const RECONNECT_TIMEOUT = 30_000;
+/** How often a host touches its pointer and checks that it still is the host. */
+export const POINTER_INTERVAL = 1_000;
+/** A timer this late means this process was suspended, not that others are silent. */
+export const STALL_THRESHOLD = 1_000;
+
+/** Default window of a publisher, and the most a host grants. */
+export const WINDOW_BYTES_MAX = 4 * MiB;
+/** The least a host grants, however many publishers there are. */
+export const WINDOW_BYTES_MIN = 64 * KiB;
+/** Most frames in a window. */
+export const WINDOW_FRAMES = 65_536;
+/** What the windows of all active publishers share in the host. */
+export const HOST_WINDOW_BUDGET_BYTES = 64 * MiB;
+/** `publish` calls that nobody awaits may pile up to this multiple of the window. */
+export const OUTBOX_WINDOWS = 4;
+/** What a slice that waits in a queue costs beside its bytes; estimate of the objects that hold it. */
+export const QUEUED_SLICE_OVERHEAD_BYTES = 128;
+
+/** Lazy acknowledgements and SETTLED frames wait at most this long. */
+export const LAZY_ACK_DELAY = 250;
+/** Default capacity of a slot in messages. */
+export const SLOT_CAPACITY = 1_024;
+/** Default capacity of a slot in bytes. */
+export const SLOT_CAPACITY_BYTES = 8 * MiB;
+/** Default time after which a full, unread `wait` slot begins to drop its oldest messages. */
+export const STALL_TIMEOUT = 10_000;
+export const STALL_TIMEOUT_MAX = 300_000;
+/** A peer that owes an acknowledgement and sends nothing at all for this long is stalled. */
+export const PEER_STALL_TIMEOUT = 10_000;
+/** Above this many senders a Bus forgets those that are gone and silent. */
+export const MAX_REMEMBERED_SENDERS = 16_384;
+/** …for this long. */
+export const SENDER_SILENCE = 60_000;
+
+/** Default time-out of `query`. */
+export const QUERY_TIMEOUT = 5_000;
+/** Default time-out of `queryAll`; nanomsg's survey deadline as well. */
+export const QUERY_ALL_TIMEOUT = 1_000;
+/** Most queries one asker may have open at the host, and their bytes. */
+export const MAX_OPEN_QUERIES = 16_384;
+export const MAX_OPEN_QUERY_BYTES = 4 * MiB;
+/** Default number of queries a responder handles at once. */
+export const RESPONDER_CONCURRENCY = 16;
+/** Replies of one stream that may be on the way before the asker reads on. */
+export const STREAM_CREDIT = 64;
+
+/** Silence after which a PING goes out. */
+export const PING_INTERVAL = 2_000;
+/** Silence after which the other side is unresponsive. */
+export const SILENCE_TIMEOUT = 4_000;
+
+/** `drain` waits at most this long by default. */
+export const DRAIN_TIMEOUT = 5_000;
+/** A closing host lets open queries finish for this long. */
+export const HOST_QUERY_GRACE = 5_000;
+/** …and then its queues for this long. */
+export const HOST_FLUSH_GRACE = 1_000;
+
+/** Most distinct subjects whose routes are remembered; beyond it the oldest goes. */
+export const ROUTE_CACHE_SUBJECTS = 16_384;
+/** Most slots and responders of one peer; guess, a peer with more should use patterns. */
+export const MAX_SUBSCRIPTIONS_PER_PEER = 16_384;
+/** Longest label of a peer. */
+export const MAX_LABEL_BYTES = 128;
+
+/** Bounds of the value scanner: nesting, items of one message, length of one map key. */
+export const MAX_VALUE_DEPTH = 64;
+export const MAX_VALUE_ITEMS = 1_048_576;
+export const MAX_KEY_BYTES = 256;
+/** Longest bignum; cbor-x needs 47 s for one of 256 KiB. */
+export const MAX_BIGNUM_BYTES = 64;
+
+/** Bytes of a bus key: as many as the HMAC-SHA256 that it is for. */
+export const KEY_BYTES = 32;
+/** What a dialled socket reads into; a little more than the 208 KiB a Linux socket buffers. */
+export const READ_BUFFER_BYTES = 256 * KiB;
+/** Reads up to this size are copied out of the read buffer: cheaper than a new buffer, and they pin little. */
+export const SMALL_READ_BYTES = 16 * KiB;
+/** Most read buffers a pipe keeps for reuse; guess, one is being filled while a few are being decoded. */
+export const READ_POOL_BUFFERS = 4;
+/** What an in-memory pipe takes while nobody reads it; about what a socket of the system does. */
+export const MEMORY_PIPE_BYTES = 208 * KiB;
+/** Files that a scanner or indexer of Windows holds open are tried again for this long. */
+export const FILE_RETRY_TIMEOUT = 1_000;
+/** …at this interval. */
+export const FILE_RETRY_INTERVAL = 20;
+/** A private file this old belongs to a process that died before it could link or remove it. */
+export const STRAY_FILE_AGE = 60_000;
+
+/** A message may hold this many byte strings of any length; each costs some 200 bytes of heap, however short. */
+export const FREE_BYTE_STRINGS = 4_096;
+/** …and beyond them one for so many of its bytes, so that decoding takes at most 80 times the frame. */
+export const BYTES_PER_BYTE_STRING = 3;
+/** Most bytes of a pointer file; it holds an endpoint's base name and a process id. */
+export const MAX_POINTER_BYTES = 256;
+/** Attempts to read or make the key; in each of them somebody succeeds, unless the folder is being changed. */
+export const KEY_ROUNDS = 20;

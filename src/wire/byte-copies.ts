@@ -1,0 +1,43 @@
+// Copies of byte strings out of read buffers, cheap for the small ones: memory of their own costs about 1 µs each,
+// whatever their size, so small copies share slabs, as Node's small Buffers do. The `buffer` of such a copy holds
+// its neighbours too; it is marked so that nobody can transfer it to another thread and take them along.
+import { markAsUntransferable } from 'node:worker_threads';
+
+/** One kept copy keeps this much alive; Node's own pool has 8 KiB, which is one allocation per 8 KiB of data. */
+const SLAB_BYTES = 16 * 1024;
+/** Longer copies get memory of their own: there the copying costs more than the memory. */
+const LONGEST_SHARED = 2 * 1024;
+/** Shorter ones lie in V8's heap, without any slab; measured. */
+const SHORTEST_SHARED = 32;
+/** Up to this length a loop copies faster than a native call; measured. */
+const LOOPED_BYTES = 96;
+
+let slab = newSlab();
+let used = 0;
+
+function newSlab(): Uint8Array {
+  const bytes = new Uint8Array(SLAB_BYTES);
+  markAsUntransferable(bytes.buffer);
+  return bytes;
+}
+
+/** A copy of a stretch of `bytes` as a plain Uint8Array. */
+export function copyBytes(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const length = end - start;
+  const copy =
+    length < SHORTEST_SHARED || length > LONGEST_SHARED ? new Uint8Array(length) : takeShared(length);
+  if (length > LOOPED_BYTES) copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, length));
+  else for (let i = 0; i < length; i += 1) copy[i] = bytes[start + i]!;
+  return copy;
+}
+
+function takeShared(length: number): Uint8Array {
+  if (used + length > SLAB_BYTES) {
+    slab = newSlab();
+    used = 0;
+  }
+  const at = used;
+  // a multiple of 8, so that programs can lay any typed array over a copy
+  used += (length + 7) & ~7;
+  return new Uint8Array(slab.buffer, at, length);
+}

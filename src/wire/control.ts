@@ -1,0 +1,265 @@
+// What the data of every frame kind but PUBLISH, QUERY and REPLY holds: types, encoding, and the checks a
+// receiver makes before it believes any of it. Unknown keys are ignored, so that a later minor version may add.
+import { BUS_NAME, MAX_LABEL_BYTES } from '../limits.js';
+import { encodeFrame, FrameFault, type FrameFields, Kind, readTail } from './frame.js';
+import { PEER_ID_BYTES, type PeerId } from './peer-id.js';
+import { scanValue } from './scanner.js';
+import { isPattern } from './subject.js';
+import { decodeValue, encodeValue } from './values.js';
+
+/** Versions of the protocol: the major one is the handshake's version byte, both sides use the lower minor. */
+export const PROTOCOL_MAJOR = 1;
+export const PROTOCOL_MINOR = 0;
+
+/** host → peer, first frame of a link. */
+export interface Welcome {
+  minor: number;
+  epoch: number;
+  /** The window granted to this peer's messages. */
+  windowBytes: number;
+  windowFrames: number;
+  maxFrameBytes: number;
+}
+
+/** A slot or responder as its peer describes it to the host. Ids are the peer's, one count for both. */
+export interface SlotSpec {
+  id: number;
+  role: 'slot' | 'responder';
+  pattern: string;
+  group?: string;
+  /** Whether retained values are wanted. */
+  retained?: boolean;
+  /** In JOIN: no earlier host has opened it. */
+  new?: boolean;
+}
+
+/** peer → host, answers WELCOME. */
+export interface Join {
+  minor: number;
+  label: string;
+  pid: number;
+  mayHost: boolean;
+  /** The epoch of the last OPEN this peer read; 0 if none. */
+  lastEpoch: number;
+  /** The highest order this peer saw. */
+  highestOrder: number;
+  /** The sequence of the first message it will send again, or of its next one. */
+  firstUnsettled: number;
+  slots: SlotSpec[];
+}
+
+/** host → peer: the gate is open. */
+export interface Open {
+  /** The last epoch before this one that opened its gate; 0 if unknown. */
+  previous: number;
+  /** Every order from now on is higher. */
+  order: number;
+}
+
+/** peer → host. */
+export type SlotRequest = ({ do: 'open' } & SlotSpec) | { do: 'close'; id: number };
+
+/** host → peer. */
+export type SlotAnswer =
+  | { do: 'opened'; id: number; order: number }
+  | { do: 'refused'; id: number; code: string; message: string };
+
+/** host → peer: what is settled. */
+export interface Settled {
+  upTo: number;
+  windowBytes: number;
+  receipts: SettledReceipt[];
+}
+
+export interface SettledReceipt {
+  sequence: number;
+  receivers: number;
+  order: number;
+  /** Set when the message went to nobody for a reason that its publisher should know. */
+  code?: string;
+}
+
+/** peer → host: per sender, everything up to this sequence is taken here. */
+export interface Acknowledgement {
+  sender: Uint8Array;
+  upTo: number;
+}
+
+/** host → peer, about the next frame on this link. */
+export interface Note {
+  slots?: number[];
+  retained?: boolean;
+  redelivered?: boolean;
+}
+
+/** host → peer: so many messages are missing in this slot; undefined where nobody can know it. */
+export interface GapNotice {
+  id: number;
+  missed?: number;
+}
+
+/** Either side, last frame of a link. */
+export interface GoAway {
+  /** An error code, or `closed` for an ordinary end. */
+  code: string;
+  reason: string;
+}
+
+/** The data of an error REPLY. */
+export interface ErrorReply {
+  code: string;
+  message: string;
+  data?: unknown;
+  /** `code` of the error that a handler threw. */
+  responderCode?: string;
+}
+
+type Check = (value: unknown) => boolean;
+const uint: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const flag: Check = (value) => typeof value === 'boolean';
+const text =
+  (maxBytes: number): Check =>
+  (value) =>
+    typeof value === 'string' && Buffer.byteLength(value) <= maxBytes;
+const id8: Check = (value) => value instanceof Uint8Array && value.length === PEER_ID_BYTES;
+const pattern: Check = (value) => typeof value === 'string' && isPattern(value, { system: true });
+const group: Check = (value) => typeof value === 'string' && BUS_NAME.test(value.toLowerCase());
+const oneOf =
+  (...words: string[]): Check =>
+  (value) =>
+    words.includes(value as string);
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value);
+const record =
+  (shape: Record<string, Check>): Check =>
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    Object.entries(shape).every(([key, check]) => check((value as Record<string, unknown>)[key]));
+const list =
+  (check: Check, most: number): Check =>
+  (value) =>
+    Array.isArray(value) && value.length <= most && value.every(check);
+const either =
+  (...checks: Check[]): Check =>
+  (value) =>
+    checks.some((check) => check(value));
+
+const MAX_LIST = 65_536;
+const MAX_REASON_BYTES = 4_096;
+const slotSpec = {
+  id: uint,
+  role: oneOf('slot', 'responder'),
+  pattern,
+  group: optional(group),
+  retained: optional(flag),
+  new: optional(flag),
+};
+
+/** The checks, by what the frame is called in docs/PROTOCOL.md. */
+const checks = {
+  WELCOME: record({ minor: uint, epoch: uint, windowBytes: uint, windowFrames: uint, maxFrameBytes: uint }),
+  JOIN: record({
+    minor: uint,
+    label: text(MAX_LABEL_BYTES),
+    pid: uint,
+    mayHost: flag,
+    lastEpoch: uint,
+    highestOrder: uint,
+    firstUnsettled: uint,
+    slots: list(record(slotSpec), MAX_LIST),
+  }),
+  OPEN: record({ previous: uint, order: uint }),
+  'SLOT request': either(record({ do: oneOf('open'), ...slotSpec }), record({ do: oneOf('close'), id: uint })),
+  'SLOT answer': either(
+    record({ do: oneOf('opened'), id: uint, order: uint }),
+    record({ do: oneOf('refused'), id: uint, code: text(64), message: text(MAX_REASON_BYTES) }),
+  ),
+  SETTLED: record({
+    upTo: uint,
+    windowBytes: uint,
+    receipts: list(record({ sequence: uint, receivers: uint, order: uint, code: optional(text(64)) }), MAX_LIST),
+  }),
+  ACK: list(record({ sender: id8, upTo: uint }), MAX_LIST),
+  ACKNOW: list(id8, MAX_LIST),
+  NOTE: record({ slots: optional(list(uint, MAX_LIST)), retained: optional(flag), redelivered: optional(flag) }),
+  GAP: record({ id: uint, missed: optional(uint) }),
+  CREDIT: uint,
+  PING: oneOf('ping', 'pong'),
+  GOAWAY: record({ code: text(64), reason: text(MAX_REASON_BYTES) }),
+  'error REPLY': record({ code: text(64), message: text(1_048_576), responderCode: optional(text(256)) }),
+  'count REPLY': uint,
+} satisfies Record<string, Check>;
+
+interface Shapes {
+  WELCOME: Welcome;
+  JOIN: Join;
+  OPEN: Open;
+  'SLOT request': SlotRequest;
+  'SLOT answer': SlotAnswer;
+  SETTLED: Settled;
+  ACK: Acknowledgement[];
+  ACKNOW: Uint8Array[];
+  NOTE: Note;
+  GAP: GapNotice;
+  CREDIT: number;
+  PING: 'ping' | 'pong';
+  GOAWAY: GoAway;
+  'error REPLY': ErrorReply;
+  'count REPLY': number;
+}
+
+/**
+ * Decodes and checks the data of a control frame.
+ * @throws FrameFault naming the frame and what is wrong with it
+ */
+export function readControl<Name extends keyof Shapes>(
+  name: Name,
+  bytes: Uint8Array,
+  at: number,
+  size: number,
+): Shapes[Name] {
+  const { data } = readTail(bytes, at, size);
+  const fault = scanValue(bytes, data, at + size);
+  if (fault !== undefined) throw new FrameFault(`the data of ${name} is malformed: ${fault}`);
+  const value = decodeValue(bytes, data, at + size);
+  if (!checks[name](value)) throw new FrameFault(`the data of ${name} lacks a field or has one of the wrong type`);
+  return value as Shapes[Name];
+}
+
+const kinds = {
+  WELCOME: Kind.welcome,
+  JOIN: Kind.join,
+  OPEN: Kind.open,
+  'SLOT request': Kind.slot,
+  'SLOT answer': Kind.slot,
+  SETTLED: Kind.settled,
+  ACK: Kind.ack,
+  ACKNOW: Kind.ack,
+  NOTE: Kind.note,
+  GAP: Kind.gap,
+  CREDIT: Kind.credit,
+  PING: Kind.ping,
+  GOAWAY: Kind.goaway,
+  'error REPLY': Kind.reply,
+  'count REPLY': Kind.reply,
+} satisfies Record<keyof Shapes, number>;
+
+/** Encodes a control frame; `fields` adds what it needs beside its data. */
+export function controlFrame<Name extends keyof Shapes>(
+  name: Name,
+  sender: Uint8Array,
+  data: Shapes[Name],
+  fields: Partial<FrameFields> = {},
+): Buffer {
+  return encodeFrame({ ...fields, kind: kinds[name], sender, data: encodeValue(data) });
+}
+
+const nullItem = Uint8Array.of(0xf6);
+
+/** CANCEL of the asker's query `id`; the same frame goes to the host and on to the responders. */
+export function cancelFrame(asker: PeerId, id: number): Buffer {
+  return encodeFrame({ kind: Kind.cancel, sender: asker.bytes, ref: id, data: nullItem });
+}

@@ -1,0 +1,23 @@
+// What the host says about peers: entries of the reply to `$peers`, and the data of `$presence.joined` and
+// `$presence.left`.
+
+/** Why a peer left: it said goodbye, its link ended, it fell silent, or the host refused it. */
+export type LeaveCause = 'closed' | 'crashed' | 'unresponsive' | 'refused';
+
+export interface PeerInfo {
+  /** Peer id, hex. */
+  id: string;
+  label: string;
+  pid: number;
+  /** Whether the host runs in this peer's process. */
+  hosting: boolean;
+  /** ms since 1970, by the host's clock */
+  connectedAt: number;
+  slots: number;
+  responders: number;
+}
+
+/** Data of `$presence.left`. */
+export interface PeerLeft extends PeerInfo {
+  cause: LeaveCause;
+}
