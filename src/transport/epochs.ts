@@ -1,0 +1,125 @@
+// Pointer files: `e<N>` says where the host of epoch N listens. The highest number is current, and is never
+// removed, so that no number is ever given twice. It reads and writes files; who lives, election.ts finds out.
+import { readdirSync, readFileSync } from 'node:fs';
+import { readdir, unlink, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MAX_POINTER_BYTES } from '../limits.js';
+import type { Clock } from '../util/clock.js';
+import { patiently, unless } from '../util/errno.js';
+import { type BusDirectory, endpointPath, isEndpoint } from './bus-directory.js';
+import { createLinked, readPrivate, removeStrays } from './private-file.js';
+
+export interface Pointer {
+  readonly epoch: number;
+  /** Base name of the host's endpoint. */
+  readonly endpoint: string;
+  /** Process of the host. */
+  readonly pid: number;
+}
+
+export interface HighestEpoch {
+  /** 0 when there is none. */
+  readonly epoch: number;
+  /** Undefined when its pointer is empty or malformed: nobody can be reached there, its host counts as dead. */
+  readonly pointer: Pointer | undefined;
+}
+
+const POINTER = /^e([1-9][0-9]{0,14})$/;
+const OF_AN_EPOCH = /^[epr]([1-9][0-9]{0,14})$/;
+
+export async function readHighest(bus: BusDirectory, clock: Clock): Promise<HighestEpoch> {
+  const epoch = highestOf(await readdir(bus.path));
+  return { epoch, pointer: epoch === 0 ? undefined : await readPointer(bus, epoch, clock) };
+}
+
+/** The pointer of an epoch; undefined when it is gone, empty or malformed. */
+export async function readPointer(
+  bus: BusDirectory,
+  epoch: number,
+  clock: Clock,
+): Promise<Pointer | undefined> {
+  const bytes = await readPrivate(pointerPath(bus, epoch), MAX_POINTER_BYTES, clock);
+  return bytes && parsePointer(epoch, bytes.toString('utf8'));
+}
+
+/**
+ * Marks an empty folder with an epoch that has no host, so that all who found it empty at once contend for the
+ * same next number. Without it two of them could take different first epochs.
+ */
+export async function anchorEpochs(bus: BusDirectory, epoch: number, clock: Clock): Promise<void> {
+  await createLinked(bus.path, `e${epoch}`, new Uint8Array(), clock);
+}
+
+/** Takes an epoch for a host. False when somebody else has it. */
+export function claimEpoch(bus: BusDirectory, pointer: Pointer, clock: Clock): Promise<boolean> {
+  return createLinked(bus.path, `e${pointer.epoch}`, Buffer.from(formatPointer(pointer)), clock);
+}
+
+/** Whether this pointer is in its place and the highest. Synchronous: a host asks before it writes anything. */
+export function isCurrent(bus: BusDirectory, pointer: Pointer): boolean {
+  try {
+    if (highestOf(readdirSync(bus.path)) !== pointer.epoch) return false;
+    return readFileSync(pointerPath(bus, pointer.epoch), 'utf8') === formatPointer(pointer);
+  } catch {
+    return false;
+  }
+}
+
+/** Shows cleaners of old files that this one is in use. */
+export async function touchPointer(bus: BusDirectory, epoch: number, clock: Clock): Promise<void> {
+  const seconds = clock.wallTime() / 1_000;
+  await utimes(pointerPath(bus, epoch), seconds, seconds);
+}
+
+/** Removes a pointer that a higher one has overtaken; the highest is left. */
+export async function withdrawEpoch(bus: BusDirectory, epoch: number, clock: Clock): Promise<void> {
+  if (highestOf(await readdir(bus.path)) > epoch) await remove(pointerPath(bus, epoch), clock);
+}
+
+/** Removes everything of the epochs below this one, the sockets their pointers name included, and stray drafts. */
+export async function pruneEpochs(bus: BusDirectory, below: number, clock: Clock): Promise<void> {
+  const names = await readdir(bus.path);
+  const limit = Math.min(below, highestOf(names));
+  for (const name of names) {
+    const epoch = numberIn(OF_AN_EPOCH, name);
+    if (epoch === 0 || epoch >= limit) continue;
+    if (name.startsWith('e')) await removeSocket(bus, epoch, clock);
+    await remove(join(bus.path, name), clock);
+  }
+  await removeStrays(bus.path, clock);
+}
+
+async function removeSocket(bus: BusDirectory, epoch: number, clock: Clock): Promise<void> {
+  const pointer = await readPointer(bus, epoch, clock);
+  if (pointer && process.platform !== 'win32') await remove(endpointPath(bus, pointer.endpoint), clock);
+}
+
+async function remove(path: string, clock: Clock): Promise<void> {
+  await unless(['ENOENT'], () => patiently(clock, () => unlink(path)));
+}
+
+function pointerPath(bus: BusDirectory, epoch: number): string {
+  return join(bus.path, `e${epoch}`);
+}
+
+function highestOf(names: readonly string[]): number {
+  return names.reduce((highest, name) => Math.max(highest, numberIn(POINTER, name)), 0);
+}
+
+function numberIn(pattern: RegExp, name: string): number {
+  return Number(pattern.exec(name)?.[1] ?? 0);
+}
+
+function formatPointer({ endpoint, pid }: Pointer): string {
+  return `${JSON.stringify({ endpoint, pid })}\n`;
+}
+
+function parsePointer(epoch: number, text: string): Pointer | undefined {
+  try {
+    const { endpoint, pid } = JSON.parse(text) as { endpoint?: unknown; pid?: unknown };
+    if (!isEndpoint(endpoint) || !Number.isSafeInteger(pid)) return undefined;
+    return { epoch, endpoint, pid: pid as number };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,20 @@
+// Tells that files came into a folder or left it, as soon as the system says so; not that one was written to. It is a hint only: some file systems
+// say nothing, and watches can run out, so whoever uses it also looks from time to time.
+import { watch } from 'node:fs';
+
+export interface FolderWatch {
+  close(): void;
+}
+
+/** Calls `onChange` when names in the folder change, or the folder goes. It never fails and never throws. */
+export function watchFolder(path: string, onChange: () => void): FolderWatch {
+  try {
+    const watcher = watch(path, { persistent: false }, (event) => {
+      if (event === 'rename') onChange();
+    });
+    watcher.on('error', () => {});
+    return watcher;
+  } catch {
+    return { close() {} };
+  }
+}

@@ -1,0 +1,156 @@
+// The second half of an election, in the host's thread: win the next epoch, hold those who come until it is
+// certain, and notice when the reign is over. What is said on the links is the host's matter.
+import { MailslotError } from '../errors.js';
+import { POINTER_INTERVAL } from '../limits.js';
+import type { Clock, Timer } from '../util/clock.js';
+import {
+  type BusDirectory,
+  endpointPath,
+  newEndpoint,
+  secureBusDirectory,
+  unusable,
+} from './bus-directory.js';
+import { readOrCreateKey } from './bus-key.js';
+import {
+  claimEpoch,
+  isCurrent,
+  type Pointer,
+  pruneEpochs,
+  readHighest,
+  touchPointer,
+  withdrawEpoch,
+} from './epochs.js';
+import { type FolderWatch, watchFolder } from './folder-watch.js';
+import { type AcceptOptions, type Link, LinkAcceptor } from './link.js';
+import type { Endpoints, Listener, Pipe } from './pipe.js';
+
+export interface StandOptions {
+  /** The epoch that {@link findHost} found dead. */
+  dead: number;
+  clock: Clock;
+  endpoints: Endpoints;
+  /** 8 bytes; what peers see as the host's id. */
+  hostId: Uint8Array;
+  /** Somebody has linked. Called only after {@link Reign.serve}. */
+  onLink(link: Link): void;
+  /** The reign is over because of a higher epoch, or because its files are gone. Called at most once. */
+  onFenced(): void;
+  /** A connection was cut before it became a link. */
+  onRefused?: AcceptOptions['onRefused'];
+  /** The listener met an error and goes on. */
+  onError?: ((error: Error) => void) | undefined;
+}
+
+/**
+ * Stands for election to the epoch after `dead`. Resolves to undefined when somebody else has it or is further:
+ * then look for the host again.
+ * @throws MAILSLOT_UNSAFE_DIRECTORY, MAILSLOT_UNREACHABLE (the folder cannot be used)
+ */
+export async function standForElection(bus: BusDirectory, options: StandOptions): Promise<Reign | undefined> {
+  try {
+    await secureBusDirectory(bus);
+    return await stand(bus, options);
+  } catch (error) {
+    throw MailslotError.is(error) ? error : unusable(bus.path, error);
+  }
+}
+
+async function stand(bus: BusDirectory, options: StandOptions): Promise<Reign | undefined> {
+  const { clock, endpoints, onError } = options;
+  const pointer: Pointer = { epoch: options.dead + 1, endpoint: newEndpoint(clock), pid: process.pid };
+  const endpoint = endpointPath(bus, pointer.endpoint);
+  const key = await readOrCreateKey(bus, clock);
+  const acceptor = new LinkAcceptor({ ...options, key, endpoint, epoch: pointer.epoch });
+  const onPipe = (pipe: Pipe) => acceptor.accept(pipe);
+  // Before anybody can know of it: a pointer never names an endpoint on which nobody listens yet.
+  const listener = await endpoints.listen(endpoint, { onPipe, onError: (error) => onError?.(error) });
+  const won = await win(bus, pointer, clock).catch(async (error) => {
+    await listener.close();
+    throw error;
+  });
+  if (won) return new Reign(bus, { ...options, pointer, listener, acceptor });
+  acceptor.close();
+  await listener.close();
+  return undefined;
+}
+
+async function win(bus: BusDirectory, pointer: Pointer, clock: Clock): Promise<boolean> {
+  if (!(await claimEpoch(bus, pointer, clock))) return false;
+  // Whoever slept before the claim may have got a number that was used and pruned long ago.
+  if ((await readHighest(bus, clock)).epoch === pointer.epoch) return true;
+  await withdrawEpoch(bus, pointer.epoch, clock);
+  return false;
+}
+
+interface ReignParts extends StandOptions {
+  pointer: Pointer;
+  listener: Listener;
+  acceptor: LinkAcceptor;
+}
+
+/**
+ * One won epoch. It holds connections until {@link serve}; it ends by {@link close}, or by itself when it is
+ * overtaken. Links belong to the host: ending the reign does not close them.
+ */
+export class Reign {
+  readonly epoch: number;
+  /** The path or pipe name that peers dial. */
+  readonly endpoint: string;
+  readonly #bus: BusDirectory;
+  readonly #parts: ReignParts;
+  readonly #watch: FolderWatch;
+  #timer: Timer;
+  #over = false;
+
+  constructor(bus: BusDirectory, parts: ReignParts) {
+    this.#bus = bus;
+    this.#parts = parts;
+    this.epoch = parts.pointer.epoch;
+    this.endpoint = parts.listener.endpoint;
+    this.#watch = watchFolder(bus.path, () => this.stillReigns());
+    this.#timer = this.#setTimer();
+  }
+
+  /** Connections whose handshake is under way. */
+  get pending(): number {
+    return this.#parts.acceptor.pending;
+  }
+
+  /** Lets in those who wait, and from now on everybody. */
+  serve(): void {
+    if (this.stillReigns()) this.#parts.acceptor.serve();
+  }
+
+  /** Looks whether the pointer is in its place and the highest; if not, the reign ends here and now. */
+  stillReigns(): boolean {
+    if (this.#over) return false;
+    if (isCurrent(this.#bus, this.#parts.pointer)) return true;
+    void this.close();
+    this.#parts.onFenced();
+    return false;
+  }
+
+  /** Removes the files of epochs below `below`, which should be the last one whose gate opened. */
+  prune(below: number): Promise<void> {
+    return pruneEpochs(this.#bus, Math.min(below, this.epoch), this.#parts.clock);
+  }
+
+  /** Stops accepting. The pointer stays: as the highest, it keeps the numbers rising. */
+  async close(): Promise<void> {
+    if (this.#over) return;
+    this.#over = true;
+    this.#timer.cancel();
+    this.#watch.close();
+    this.#parts.acceptor.close();
+    await this.#parts.listener.close();
+  }
+
+  #setTimer(): Timer {
+    return this.#parts.clock.setTimer(POINTER_INTERVAL, () => {
+      if (!this.stillReigns()) return;
+      // A pointer that cannot be touched is one that the next look finds gone.
+      touchPointer(this.#bus, this.epoch, this.#parts.clock).catch(() => {});
+      this.#timer = this.#setTimer();
+    });
+  }
+}

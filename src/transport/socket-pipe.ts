@@ -1,0 +1,202 @@
+// Pipes over Unix sockets and Windows named pipes: the only place that touches node:net. It neither chooses
+// endpoints nor retries. Nothing here keeps the process alive.
+import { chmodSync } from 'node:fs';
+import net from 'node:net';
+import { LISTEN_BACKLOG, READ_BUFFER_BYTES, READ_POOL_BUFFERS, SMALL_READ_BYTES } from '../limits.js';
+import { BufferPool } from '../util/buffer-pool.js';
+import type { Clock } from '../util/clock.js';
+import type { DialOptions, Endpoints, Listener, ListenOptions, Pipe, PipeHandlers } from './pipe.js';
+import { PipeInbox } from './pipe-inbox.js';
+
+/** Sockets of this machine. */
+export function socketEndpoints(clock: Clock): Endpoints {
+  return {
+    dial: (endpoint, options = {}) => dialSocket(endpoint, { ...options, clock }),
+    listen: (endpoint, options) => listenSocket(endpoint, { ...options, clock }),
+  };
+}
+
+/**
+ * Connects to an endpoint.
+ * @throws the system's error, or `signal.reason`
+ */
+export function dialSocket(endpoint: string, options: DialOptions & { clock: Clock }): Promise<Pipe> {
+  const { clock, signal } = options;
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const reader = new PooledReader();
+    const socket = net.connect({ path: endpoint, onread: reader.onread });
+    // A pause before the connection exists is what keeps Node from reading into it at once.
+    socket.pause();
+    const settle = (outcome: () => void) => {
+      signal?.removeEventListener('abort', onAbort);
+      socket.off('error', onError);
+      outcome();
+    };
+    const onError = (error: Error) => settle(() => reject(error));
+    const onAbort = () => settle(() => reject(discard(socket, signal?.reason)));
+    socket.once('error', onError);
+    socket.once('connect', () => settle(() => resolve(new SocketPipe(socket, clock, reader))));
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+function discard(socket: net.Socket, reason: unknown): unknown {
+  socket.on('error', () => {});
+  socket.destroy();
+  return reason;
+}
+
+/**
+ * Listens on an endpoint that must not exist yet.
+ * @throws the system's error
+ */
+export function listenSocket(endpoint: string, options: ListenOptions & { clock: Clock }): Promise<Listener> {
+  const { clock, onPipe, onError } = options;
+  const server = net.createServer({ pauseOnConnect: true }, (socket) =>
+    onPipe(new SocketPipe(socket, clock)),
+  );
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    // exclusive: in a worker of node:cluster the primary would otherwise own the endpoint
+    server.listen({ path: endpoint, backlog: LISTEN_BACKLOG, exclusive: true }, () => {
+      server.off('error', reject);
+      server.on('error', onError);
+      resolve(new SocketListener(endpoint, server));
+    });
+    server.unref();
+    if (process.platform !== 'win32') restrict(endpoint);
+  });
+}
+
+// Its folder is closed to others already; this is for those who copy or move sockets about.
+function restrict(endpoint: string): void {
+  try {
+    chmodSync(endpoint, 0o600);
+  } catch {
+    // It is not there: the server is about to say why.
+  }
+}
+
+class SocketListener implements Listener {
+  readonly endpoint: string;
+  readonly #server: net.Server;
+
+  constructor(endpoint: string, server: net.Server) {
+    this.endpoint = endpoint;
+    this.#server = server;
+  }
+
+  // Not the callback of server.close(): that one waits for every connection to end.
+  close(): Promise<void> {
+    this.#server.close();
+    return Promise.resolve();
+  }
+}
+
+/** Reads a dialled socket into large buffers without the copies and allocations of a stream. */
+class PooledReader {
+  readonly pool = new BufferPool(READ_BUFFER_BYTES, READ_POOL_BUFFERS);
+  target: PipeInbox | undefined;
+  #current = this.pool.take();
+
+  readonly onread = {
+    buffer: () => this.#current,
+    callback: (length: number) => {
+      this.target?.data(this.#chunk(length));
+      return true;
+    },
+  };
+
+  #chunk(length: number): Buffer {
+    const filled = this.#current;
+    if (length <= SMALL_READ_BYTES) return Buffer.from(filled.subarray(0, length));
+    this.#current = this.pool.take();
+    return this.pool.lend(filled, length);
+  }
+}
+
+class SocketPipe implements Pipe {
+  readonly #socket: net.Socket;
+  readonly #inbox: PipeInbox;
+  readonly #reader: PooledReader | undefined;
+  #cause: Error | undefined;
+  #ended = false;
+  #owesDrained = false;
+
+  constructor(socket: net.Socket, clock: Clock, reader?: PooledReader) {
+    this.#socket = socket;
+    this.#inbox = new PipeInbox(clock);
+    this.#reader = reader;
+    if (reader) reader.target = this.#inbox;
+    socket.unref();
+    socket.on('error', (error) => {
+      this.#cause ??= error;
+    });
+    socket.on('end', () => socket.destroy());
+    socket.on('close', () => this.#inbox.closed(this.#cause));
+  }
+
+  get handlers(): PipeHandlers | undefined {
+    return this.#inbox.handlers;
+  }
+
+  set handlers(handlers: PipeHandlers | undefined) {
+    this.#inbox.handlers = handlers;
+    if (!handlers) this.#socket.pause();
+    else this.#startReading();
+  }
+
+  get queuedBytes(): number {
+    return this.#socket.destroyed ? 0 : this.#socket.writableLength;
+  }
+
+  write(parts: readonly Uint8Array[]): void {
+    if (this.#ended || this.#socket.destroyed) return;
+    if (parts.length === 1) this.#socket.write(parts[0]!, this.#onWritten);
+    else this.#writeMany(parts);
+    if (this.#socket.writableLength > 0) this.#owesDrained = true;
+  }
+
+  unread(chunk: Buffer): void {
+    this.#inbox.unread(chunk);
+  }
+
+  recycle(chunk: Buffer): void {
+    this.#reader?.pool.giveBack(chunk);
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#socket.destroySoon();
+  }
+
+  destroy(cause?: Error): void {
+    if (this.#socket.destroyed) return;
+    this.#ended = true;
+    this.#cause ??= cause;
+    this.#inbox.discard();
+    this.#socket.destroy();
+  }
+
+  #writeMany(parts: readonly Uint8Array[]): void {
+    this.#socket.cork();
+    for (const part of parts) this.#socket.write(part, this.#onWritten);
+    this.#socket.uncork();
+  }
+
+  // One function for all writes: Node then calls it for a batch of them in one go.
+  readonly #onWritten = (): void => {
+    if (!this.#owesDrained || this.#socket.writableLength > 0) return;
+    this.#owesDrained = false;
+    this.#inbox.drained();
+  };
+
+  #startReading(): void {
+    if (!this.#reader && this.#socket.listenerCount('data') === 0) {
+      this.#socket.on('data', (chunk: Buffer) => this.#inbox.data(chunk));
+    }
+    this.#socket.resume();
+  }
+}
