@@ -1,0 +1,152 @@
+// Relays queries and their replies, and sees to it that every query is answered: by a responder, or by the host
+// in its place. The open ones are in query-table.ts.
+import { MAX_OPEN_QUERIES, MAX_OPEN_QUERY_BYTES } from '../limits.js';
+import { cancelFrame, controlFrame, type ErrorReply } from '../wire/control.js';
+import {
+  At,
+  encodeFrame,
+  Flag,
+  FrameFault,
+  Kind,
+  readFlags,
+  readRef,
+  readSubject,
+  readU64,
+  toPosition,
+} from '../wire/frame.js';
+import type { PeerId } from '../wire/peer-id.js';
+import type { Outlet } from './outlet.js';
+import { leastBusy, type OpenQuery, QueryTable } from './query-table.js';
+import type { Registration, Session } from './session.js';
+
+export interface QueriesOptions {
+  hostId: PeerId;
+  outlet: Outlet;
+  respondersOf(subject: string): Registration[];
+  /** The peer whose id lies there. */
+  peerAt(bytes: Uint8Array, at: number): Session | undefined;
+  /** Answers a query on a subject that begins with `$`: the value, or undefined when there is no such subject. */
+  answerSystemQuery(subject: string): Uint8Array | undefined;
+}
+
+export class Queries {
+  readonly #table = new QueryTable();
+  readonly #options: QueriesOptions;
+
+  constructor(options: QueriesOptions) {
+    this.#options = options;
+  }
+
+  /** A QUERY came: hands it to one responder, or to all. */
+  ask(asker: Session, bytes: Buffer, at: number, size: number): void {
+    const id = readU64(bytes, at + At.sequence);
+    const flags = readFlags(bytes, at);
+    const subject = readSubject(bytes, at);
+    if (asker.asked.has(id)) throw new FrameFault(`QUERY ${id} is open already`);
+    if (subject.startsWith('$')) return this.#askHost(asker, id, subject);
+    const refusal = this.#refusal(asker, size);
+    if (refusal !== undefined) return this.#fail(asker, id, refusal);
+    const found = this.#respondersFor(subject, flags, bytes, at);
+    if (found === undefined) return this.#fail(asker, id, noSuchPeer);
+    const all = (flags & Flag.all) !== 0;
+    const chosen = all ? found : [leastBusy(found)].filter((one) => one !== undefined);
+    if (all) this.#announceCount(asker, id, chosen.length);
+    else if (chosen.length === 0) return this.#fail(asker, id, noResponder(subject));
+    if (chosen.length === 0) return;
+    this.#table.open({ asker, id, bytes: size, pending: chosen });
+    const frame = bytes.subarray(at, at + size);
+    for (const session of new Set(chosen.map((one) => one.session))) this.#options.outlet.post(session, frame);
+  }
+
+  /** A REPLY came: passes it on if somebody still waits for it. */
+  reply(responder: Session, bytes: Buffer, at: number, size: number): void {
+    const flags = readFlags(bytes, at);
+    if (!(flags & Flag.hasTo) || !(flags & Flag.hasRef)) throw new FrameFault('REPLY lacks `to` or `ref`');
+    const query = this.#options.peerAt(bytes, toPosition(bytes, at))?.asked.get(readRef(bytes, at));
+    // it was cancelled, or its asker went: both are ordinary
+    if (query === undefined || !responder.answering.has(query)) return;
+    this.#options.outlet.post(query.asker, bytes.subarray(at, at + size));
+    if (!(flags & Flag.more)) this.#table.answered(query, responder);
+  }
+
+  /** CREDIT came: passes it to the responder it names. */
+  credit(bytes: Buffer, at: number, size: number): void {
+    if (!(readFlags(bytes, at) & Flag.hasTo)) throw new FrameFault('CREDIT lacks `to`');
+    const responder = this.#options.peerAt(bytes, toPosition(bytes, at));
+    if (responder !== undefined) this.#options.outlet.post(responder, bytes.subarray(at, at + size));
+  }
+
+  /** CANCEL came from the asker. */
+  cancel(asker: Session, bytes: Buffer, at: number): void {
+    if (!(readFlags(bytes, at) & Flag.hasRef)) throw new FrameFault('CANCEL lacks `ref`');
+    const query = asker.asked.get(readRef(bytes, at));
+    if (query !== undefined) this.#cancel(query);
+  }
+
+  /** A responder was closed: what it was working on fails at once. */
+  dropResponder(gone: Registration): void {
+    for (const query of [...gone.session.answering]) {
+      if (query.pending.includes(gone)) this.#lose(query, gone.session);
+    }
+  }
+
+  /** A peer went: its own queries are cancelled, and those it was working on fail at once. */
+  leave(session: Session): void {
+    for (const query of [...session.asked.values()]) this.#cancel(query);
+    for (const query of [...session.answering]) while (session.answering.has(query)) this.#lose(query, session);
+  }
+
+  #respondersFor(subject: string, flags: number, bytes: Buffer, at: number): Registration[] | undefined {
+    const responders = this.#options.respondersOf(subject);
+    if (!(flags & Flag.hasTo)) return responders;
+    const peer = this.#options.peerAt(bytes, toPosition(bytes, at));
+    return peer && responders.filter((responder) => responder.session === peer);
+  }
+
+  #refusal(asker: Session, size: number): ErrorReply | undefined {
+    if (asker.asked.size < MAX_OPEN_QUERIES && asker.askedBytes + size <= Math.max(MAX_OPEN_QUERY_BYTES, size)) {
+      return undefined;
+    }
+    const message = `query: ${asker.asked.size} queries of this peer are open; await some before asking more`;
+    return { code: 'MAILSLOT_QUOTA_EXCEEDED', message };
+  }
+
+  #askHost(asker: Session, id: number, subject: string): void {
+    const data = this.#options.answerSystemQuery(subject);
+    if (data === undefined) return this.#fail(asker, id, noResponder(subject));
+    const { bytes: sender } = this.#options.hostId;
+    const frame = encodeFrame({ kind: Kind.reply, sender, to: asker.peerId.bytes, ref: id, data });
+    this.#options.outlet.post(asker, frame);
+  }
+
+  #announceCount(asker: Session, id: number, count: number): void {
+    const fields = { to: asker.peerId.bytes, ref: id, flags: Flag.all };
+    this.#options.outlet.post(asker, controlFrame('count REPLY', this.#options.hostId.bytes, count, fields));
+  }
+
+  #fail(asker: Session, id: number, error: ErrorReply, sender = this.#options.hostId): void {
+    const fields = { to: asker.peerId.bytes, ref: id, flags: Flag.error };
+    this.#options.outlet.post(asker, controlFrame('error REPLY', sender.bytes, error, fields));
+  }
+
+  #lose(query: OpenQuery, responder: Session): void {
+    const message = 'the responder left the bus before it answered; the query may have been carried out';
+    this.#fail(query.asker, query.id, { code: 'MAILSLOT_RESPONDER_LOST', message }, responder.peerId);
+    this.#table.answered(query, responder);
+  }
+
+  #cancel(query: OpenQuery): void {
+    const { asker, id } = query;
+    const frame = cancelFrame(asker.peerId, id);
+    for (const session of this.#table.cancel(query)) this.#options.outlet.post(session, frame);
+  }
+}
+
+const noSuchPeer: ErrorReply = {
+  code: 'MAILSLOT_NO_SUCH_PEER',
+  message: 'query: no peer with the id in `to` is on the bus; peers() lists those that are',
+};
+
+function noResponder(subject: string): ErrorReply {
+  return { code: 'MAILSLOT_NO_RESPONDER', message: `query: nobody responds to "${subject}"` };
+}

@@ -1,0 +1,481 @@
+// The relay: takes frames from sessions and hands them to others. It is a state machine without I/O: pipes and
+// clock are given to it. The hot path is #takeFrames, which walks the frames of one chunk and forwards every run
+// of consecutive frames with the same receivers as one slice of that chunk.
+//
+// Invariant: the data of a message is never decoded here.
+// Invariant: whatever a session registered, asked, answers or owes is gone after #goodbye.
+import {
+  MAX_FRAME_BYTES,
+  MAX_SUBSCRIPTIONS_PER_PEER,
+  PEER_STALL_TIMEOUT,
+  PING_INTERVAL,
+  SILENCE_TIMEOUT,
+  STALL_THRESHOLD,
+  WINDOW_BYTES_MAX,
+  WINDOW_FRAMES,
+} from '../limits.js';
+import type { Pipe } from '../transport/pipe.js';
+import type { Clock, Timer } from '../util/clock.js';
+import { controlFrame, PROTOCOL_MINOR, readControl, type SlotSpec } from '../wire/control.js';
+import {
+  At,
+  checkFrame,
+  Flag,
+  FrameFault,
+  frameSize,
+  Kind,
+  readFlags,
+  readSubject,
+  readU16,
+  readU64,
+  toPosition,
+  writeU64,
+} from '../wire/frame.js';
+import { FrameSplitter } from '../wire/frame-splitter.js';
+import type { LeaveCause } from '../wire/presence.js';
+import { isPeerIdAt, type PeerId, peerKey, peerKeyAt } from '../wire/peer-id.js';
+import { Outlet } from './outlet.js';
+import { Presence } from './presence.js';
+import { Queries } from './queries.js';
+import { Routes, Targets } from './routes.js';
+import type { Sender } from './sender.js';
+import { type Registration, Session } from './session.js';
+import { Settling } from './settling.js';
+
+export interface RelayOptions {
+  clock: Clock;
+  epoch: number;
+  /** The host's own id: the sender of everything it says itself. */
+  hostId: PeerId;
+  /** The peer in whose process this host runs, if it has one. */
+  ownerId?: PeerId | undefined;
+  /** Called when a session was opened or has gone. */
+  onPeersChanged?: (count: number) => void;
+}
+
+const NOBODY = new Targets([]);
+const DOLLAR = 0x24;
+/** Slices at least this long are kept as they are while they wait; shorter ones are copied out of their chunk. */
+const COPY_QUEUED_BELOW_BYTES = 32 * 1024;
+const SWEEP_INTERVAL = 1_000;
+
+export class Relay {
+  readonly #clock: Clock;
+  readonly #epoch: number;
+  readonly #hostId: PeerId;
+  readonly #outlet = new Outlet();
+  readonly #routes: Routes;
+  readonly #settling: Settling;
+  readonly #queries: Queries;
+  readonly #presence: Presence;
+  readonly #sessions = new Map<string, Session>();
+  readonly #onPeersChanged: ((count: number) => void) | undefined;
+  #serial = 0;
+  #order: number;
+  #previousEpoch: number | undefined;
+  #sweepTimer: Timer;
+  #sweptAt: number;
+
+  constructor(options: RelayOptions) {
+    const { clock, epoch, hostId, ownerId } = options;
+    this.#clock = clock;
+    this.#epoch = epoch;
+    this.#hostId = hostId;
+    this.#onPeersChanged = options.onPeersChanged;
+    this.#order = clock.wallTime() * 1_000;
+    this.#routes = new Routes(clock.randomBytes(4).readUInt32LE());
+    this.#settling = new Settling({ clock, outlet: this.#outlet, hostId });
+    this.#presence = new Presence({
+      hostId,
+      ownerId,
+      outlet: this.#outlet,
+      sessions: () => this.#sessions.values(),
+      receiversOf: (subject) => this.#routes.targetsOf(subject).sessions,
+      nextOrder: () => ++this.#order,
+      wallTime: () => clock.wallTime(),
+    });
+    this.#queries = new Queries({
+      hostId,
+      outlet: this.#outlet,
+      respondersOf: (subject) => this.#routes.respondersOf(subject),
+      peerAt: (bytes, at) => this.#sessions.get(peerKeyAt(bytes, at)),
+      answerSystemQuery: (subject) => this.#presence.answer(subject),
+    });
+    this.#sweptAt = clock.now();
+    this.#sweepTimer = clock.setTimer(SWEEP_INTERVAL, () => this.#sweep());
+  }
+
+  get peers(): number {
+    return this.#sessions.size;
+  }
+
+  /** Takes over a pipe whose handshake is done. */
+  admit(pipe: Pipe, peerId: PeerId): void {
+    const replaced = this.#sessions.get(peerKey(peerId));
+    if (replaced !== undefined) this.#goodbye(replaced, undefined);
+    const session = new Session({
+      serial: ++this.#serial,
+      peerId,
+      pipe,
+      now: this.#clock.now(),
+      wallTime: this.#clock.wallTime(),
+    });
+    this.#sessions.set(peerKey(peerId), session);
+    const splitter = new FrameSplitter((bytes, start, end) => this.#takeFrames(session, bytes, start, end));
+    pipe.handlers = {
+      data: (chunk) => this.#receive(session, splitter, chunk),
+      drained: () => {
+        session.lastProgress = this.#clock.now();
+      },
+      closed: () => {
+        this.#goodbye(session, 'crashed');
+        this.#endTurn();
+      },
+    };
+    this.#welcome(session);
+    this.#endTurn();
+  }
+
+  /** Lets everybody in: from now on frames are relayed. */
+  openGate(previousEpoch: number): void {
+    this.#previousEpoch = previousEpoch;
+    for (const session of this.#sessions.values()) if (session.state === 'joined') this.#letIn(session);
+    this.#endTurn();
+  }
+
+  /** Tells every peer that this host ends, and why. What is queued for them goes out first. */
+  close(code: string, reason: string): void {
+    this.#sweepTimer.cancel();
+    this.#settling.stop();
+    for (const session of [...this.#sessions.values()]) this.#dismiss(session, code, reason);
+    this.#endTurn();
+    for (const session of this.#sessions.values()) session.pipe.end();
+  }
+
+  /** Ends everything at once, saying nothing: for a host that is not the host any more. */
+  destroy(): void {
+    this.#sweepTimer.cancel();
+    this.#settling.stop();
+    for (const session of [...this.#sessions.values()]) {
+      session.pipe.destroy();
+      this.#goodbye(session, undefined);
+    }
+  }
+
+  #endTurn(): void {
+    this.#settling.settle();
+    this.#outlet.flush();
+  }
+
+  #receive(session: Session, splitter: FrameSplitter, chunk: Buffer): void {
+    if (session.state === 'gone') return;
+    session.lastHeard = this.#clock.now();
+    try {
+      splitter.push(chunk);
+    } catch (error) {
+      if (!(error instanceof FrameFault)) throw error;
+      this.#refuse(session, 'MAILSLOT_PROTOCOL_VIOLATION', error.message);
+    }
+    this.#endTurn();
+  }
+
+  // — the hot path —
+
+  #takeFrames(session: Session, bytes: Buffer, start: number, end: number): number {
+    let at = start;
+    let runStart = start;
+    let runFirst = 0;
+    let runTargets = NOBODY;
+    let published = false;
+    while (at < end) {
+      const size = frameSize(bytes, at, end);
+      if (size === 0 || size > end - at) break;
+      checkFrame(bytes, at, size);
+      const kind = bytes[at + At.kind]!;
+      const isMessage = kind === Kind.publish || (kind >= 16 && kind < 20);
+      const targets = isMessage ? this.#admitMessage(session, bytes, at, size) : NOBODY;
+      published ||= isMessage;
+      if (targets !== runTargets) {
+        this.#forward(session, runTargets, runFirst, bytes, runStart, at);
+        runTargets = targets;
+        runStart = at;
+        runFirst = session.sender?.relayed ?? 0;
+      }
+      if (!isMessage) this.#takeOther(session, kind, bytes, at, size);
+      at += size;
+      if (session.state === 'gone') return end;
+    }
+    this.#forward(session, runTargets, runFirst, bytes, runStart, at);
+    if (published) this.#account(session);
+    return at;
+  }
+
+  /** Checks, stamps and counts one message; returns who gets it. */
+  #admitMessage(session: Session, bytes: Buffer, at: number, size: number): Targets {
+    const sender = session.sender;
+    if (sender === undefined) throw new FrameFault('a message came before OPEN');
+    const flags = readFlags(bytes, at);
+    const sequence = readU64(bytes, at + At.sequence);
+    if (sequence <= sender.relayed) return this.#dropRepeated(sender, sequence, flags);
+    if (!isPeerIdAt(session.peerId, bytes, at + At.sender)) throw new FrameFault('a message names another sender');
+    const subjectLength = readU16(bytes, at + At.subjectLength);
+    if (subjectLength === 0 || bytes[at + At.subject] === DOLLAR) {
+      throw new FrameFault(`"${readSubject(bytes, at)}" is not a subject to publish on`);
+    }
+    writeU64(bytes, at + At.order, ++this.#order);
+    sender.relayed = sequence;
+    sender.relayedBytes += size;
+    let targets = this.#routes.targets(bytes, at + At.subject, subjectLength);
+    if (flags & (Flag.noEcho | Flag.hasTo)) targets = this.#narrow(targets, session, flags, bytes, at);
+    if (flags & (Flag.confirm | Flag.ackSoon | Flag.hasTo)) this.#noteRequests(sender, targets, flags, bytes, at);
+    return targets;
+  }
+
+  #dropRepeated(sender: Sender, sequence: number, flags: number): Targets {
+    if (!(flags & Flag.resent)) throw new FrameFault(`message ${sequence} came after message ${sender.relayed}`);
+    if (flags & Flag.confirm) sender.repeatReceipt(sequence);
+    return NOBODY;
+  }
+
+  #narrow(targets: Targets, session: Session, flags: number, bytes: Buffer, at: number): Targets {
+    const others = flags & Flag.noEcho ? targets.without(session) : targets;
+    return flags & Flag.hasTo ? others.only(this.#sessions.get(peerKeyAt(bytes, toPosition(bytes, at)))) : others;
+  }
+
+  #noteRequests(sender: Sender, targets: Targets, flags: number, bytes: Buffer, at: number): void {
+    const { relayed: sequence } = sender;
+    const absent = flags & Flag.hasTo && !this.#sessions.has(peerKeyAt(bytes, toPosition(bytes, at)));
+    if (flags & Flag.confirm || absent) {
+      const receivers = targets.sessions.reduce((count, target) => count + (target.stalled ? 0 : 1), 0);
+      const code = absent ? { code: 'MAILSLOT_NO_SUCH_PEER' } : {};
+      sender.expectReceipt({ sequence, receivers, order: this.#order, ...code });
+    }
+    if (flags & Flag.ackSoon || absent) sender.markUrgent(sequence);
+  }
+
+  #forward(from: Session, targets: Targets, first: number, bytes: Buffer, start: number, end: number): void {
+    const { sessions } = targets;
+    const { sender } = from;
+    if (sessions.length === 0 || sender === undefined) return;
+    const slice = bytes.subarray(start, end);
+    let copy: Buffer | undefined;
+    for (const session of sessions) {
+      if (session.stalled) {
+        this.#countMissed(session, slice);
+        continue;
+      }
+      sender.handed(session, first, sender.relayed);
+      // a short slice that waits would keep its whole chunk in memory
+      const mustCopy = slice.length < COPY_QUEUED_BELOW_BYTES && session.backlogged;
+      if (mustCopy) copy ??= Buffer.from(slice);
+      this.#outlet.post(session, mustCopy ? copy! : slice);
+    }
+  }
+
+  #account(session: Session): void {
+    const { sender } = session;
+    if (sender === undefined) return;
+    this.#settling.relayed(sender);
+    if (sender.urgent) this.#settling.hasten(sender);
+    if (sender.unsettledBytes > WINDOW_BYTES_MAX + MAX_FRAME_BYTES) {
+      throw new FrameFault(`${sender.unsettledBytes} bytes are unsettled; a window is ${WINDOW_BYTES_MAX} at most`);
+    }
+  }
+
+  // — everything that is not a message —
+
+  #takeOther(session: Session, kind: number, bytes: Buffer, at: number, size: number): void {
+    if (kind >= 20 && kind <= 23) return;
+    if (session.state === 'welcomed' && kind !== Kind.join && kind !== Kind.goaway && kind !== Kind.ping) {
+      throw new FrameFault(`a frame of kind ${kind} came before JOIN`);
+    }
+    switch (kind) {
+      case Kind.query:
+        writeU64(bytes, at + At.order, ++this.#order);
+        return this.#queries.ask(session, bytes, at, size);
+      case Kind.reply:
+        writeU64(bytes, at + At.order, ++this.#order);
+        return this.#queries.reply(session, bytes, at, size);
+      case Kind.credit:
+        return this.#queries.credit(bytes, at, size);
+      case Kind.cancel:
+        return this.#queries.cancel(session, bytes, at);
+      case Kind.ack:
+        return this.#acknowledge(session, bytes, at, size);
+      case Kind.join:
+        return this.#join(session, bytes, at, size);
+      case Kind.slot:
+        return this.#slotRequest(session, bytes, at, size);
+      case Kind.ping:
+        return this.#ping(session, bytes, at, size);
+      case Kind.goaway:
+        return this.#takeGoAway(session);
+      default:
+        throw new FrameFault(`a peer does not send frames of kind ${kind}`);
+    }
+  }
+
+  #welcome(session: Session): void {
+    const welcome = {
+      minor: PROTOCOL_MINOR,
+      epoch: this.#epoch,
+      windowBytes: this.#settling.windowBytes,
+      windowFrames: WINDOW_FRAMES,
+      maxFrameBytes: MAX_FRAME_BYTES,
+    };
+    this.#outlet.post(session, controlFrame('WELCOME', this.#hostId.bytes, welcome));
+  }
+
+  #join(session: Session, bytes: Buffer, at: number, size: number): void {
+    if (session.state !== 'welcomed') throw new FrameFault('JOIN came twice');
+    const join = readControl('JOIN', bytes, at, size);
+    session.join = join;
+    session.state = 'joined';
+    this.#order = Math.max(this.#order, join.highestOrder);
+    this.#settling.open(session, join.firstUnsettled);
+    for (const spec of join.slots) {
+      const refusal = this.#register(session, spec);
+      if (refusal !== undefined) throw new FrameFault(refusal.message);
+    }
+    if (this.#previousEpoch !== undefined) this.#letIn(session);
+  }
+
+  #letIn(session: Session): void {
+    session.state = 'open';
+    const open = { previous: this.#previousEpoch ?? 0, order: this.#order };
+    this.#outlet.post(session, controlFrame('OPEN', this.#hostId.bytes, open));
+    this.#presence.joined(session);
+    this.#onPeersChanged?.(this.#sessions.size);
+  }
+
+  #slotRequest(session: Session, bytes: Buffer, at: number, size: number): void {
+    const request = readControl('SLOT request', bytes, at, size);
+    if (request.do === 'close') return this.#unregister(session, request.id);
+    const refusal = this.#register(session, request);
+    const answer =
+      refusal === undefined
+        ? ({ do: 'opened', id: request.id, order: this.#order } as const)
+        : ({ do: 'refused', id: request.id, ...refusal } as const);
+    this.#outlet.post(session, controlFrame('SLOT answer', this.#hostId.bytes, answer));
+  }
+
+  #register(session: Session, spec: SlotSpec): { code: string; message: string } | undefined {
+    const { id, role, pattern } = spec;
+    if (session.registrations.has(id)) throw new FrameFault(`slot ${id} is open already`);
+    if (session.registrations.size >= MAX_SUBSCRIPTIONS_PER_PEER) {
+      const message = `${MAX_SUBSCRIPTIONS_PER_PEER} slots and responders are open in this peer; close some, or use patterns`;
+      return { code: 'MAILSLOT_QUOTA_EXCEEDED', message };
+    }
+    if (role === 'responder' && pattern.startsWith('$')) {
+      return { code: 'MAILSLOT_NOT_PERMITTED', message: `only the host responds to "${pattern}"` };
+    }
+    const registration: Registration = { session, id, role, pattern, openQueries: 0 };
+    session.registrations.set(id, registration);
+    this.#routes.add(registration);
+    return undefined;
+  }
+
+  #unregister(session: Session, id: number): void {
+    const registration = session.registrations.get(id);
+    if (registration === undefined) return;
+    session.registrations.delete(id);
+    this.#routes.remove(registration);
+    if (registration.role === 'responder') this.#queries.dropResponder(registration);
+  }
+
+  #acknowledge(session: Session, bytes: Buffer, at: number, size: number): void {
+    this.#settling.acknowledge(session, readControl('ACK', bytes, at, size));
+    if (session.stalled) this.#revive(session);
+  }
+
+  #ping(session: Session, bytes: Buffer, at: number, size: number): void {
+    if (readControl('PING', bytes, at, size) === 'pong') return;
+    this.#outlet.post(session, controlFrame('PING', this.#hostId.bytes, 'pong'));
+  }
+
+  #takeGoAway(session: Session): void {
+    this.#goodbye(session, 'closed');
+    session.pipe.end();
+  }
+
+  // — silence and stalls —
+
+  #sweep(): void {
+    const now = this.#clock.now();
+    const suspended = now - this.#sweptAt > SWEEP_INTERVAL + STALL_THRESHOLD;
+    this.#sweptAt = now;
+    for (const session of [...this.#sessions.values()]) {
+      // who was suspended itself has no right to judge: everybody gets a new start
+      if (suspended) session.lastHeard = session.lastProgress = now;
+      else this.#judge(session, now);
+    }
+    this.#settling.sweep();
+    this.#endTurn();
+    this.#sweepTimer = this.#clock.setTimer(SWEEP_INTERVAL, () => this.#sweep());
+  }
+
+  #judge(session: Session, now: number): void {
+    const silence = now - session.lastHeard;
+    if (!session.backlogged) session.lastProgress = now;
+    const stuck = now - session.lastProgress;
+    if (silence > PING_INTERVAL && now - session.pingedAt > PING_INTERVAL) {
+      session.pingedAt = now;
+      this.#outlet.post(session, controlFrame('PING', this.#hostId.bytes, 'ping'));
+    }
+    if (session.state === 'welcomed' && silence > SILENCE_TIMEOUT) {
+      this.#refuse(session, 'MAILSLOT_PROTOCOL_VIOLATION', 'JOIN did not come');
+    }
+    const owesInSilence = session.owes.size > 0 && silence > PEER_STALL_TIMEOUT;
+    if (!session.stalled && (owesInSilence || stuck > PEER_STALL_TIMEOUT)) this.#stall(session);
+  }
+
+  #stall(session: Session): void {
+    session.stalled = true;
+    this.#settling.release(session);
+  }
+
+  #revive(session: Session): void {
+    session.stalled = false;
+    for (const [id, missed] of session.missed) {
+      this.#outlet.post(session, controlFrame('GAP', this.#hostId.bytes, { id, missed }));
+    }
+    session.missed.clear();
+  }
+
+  /** Counts, slot by slot, what a stalled peer does not get. */
+  #countMissed(session: Session, run: Buffer): void {
+    for (let at = 0; at < run.length; at += frameSize(run, at, run.length)) {
+      for (const slot of this.#routes.slotsOf(readSubject(run, at), session)) {
+        session.missed.set(slot.id, (session.missed.get(slot.id) ?? 0) + 1);
+      }
+    }
+  }
+
+  // — leaving —
+
+  /** Says why, and ends the link after that was written. */
+  #refuse(session: Session, code: string, reason: string): void {
+    this.#dismiss(session, code, reason);
+    this.#outlet.flush();
+    this.#goodbye(session, 'refused');
+    session.pipe.end();
+  }
+
+  #dismiss(session: Session, code: string, reason: string): void {
+    this.#outlet.post(session, controlFrame('GOAWAY', this.#hostId.bytes, { code, reason }));
+  }
+
+  /** Removes every trace of a session, in this order, and answers everybody who waited for it. */
+  #goodbye(session: Session, cause: LeaveCause | undefined): void {
+    if (session.state === 'gone') return;
+    const wasOpen = session.state === 'open';
+    session.state = 'gone';
+    for (const registration of session.registrations.values()) this.#routes.remove(registration);
+    this.#queries.leave(session);
+    this.#settling.leave(session, cause !== 'closed');
+    if (this.#sessions.get(peerKey(session.peerId)) === session) this.#sessions.delete(peerKey(session.peerId));
+    if (wasOpen && cause !== undefined) this.#presence.left(session, cause);
+    session.registrations.clear();
+    this.#onPeersChanged?.(this.#sessions.size);
+  }
+}

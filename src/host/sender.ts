@@ -1,0 +1,151 @@
+// What the host remembers of one publisher: how far its messages were relayed, who still has to take them, and
+// what it was told to be settled. One pair of numbers per receiver, whatever the number of messages.
+//
+//   sequence   0 ……………… told ……………… settled ……………… relayed
+//                         └ last SETTLED  └ min over owing receivers of what they acknowledged
+import type { SettledReceipt } from '../wire/control.js';
+import type { PeerId } from '../wire/peer-id.js';
+import type { Session } from './session.js';
+
+interface Pair {
+  delivered: number;
+  acknowledged: number;
+}
+
+/** Receipts that are kept after they were sent, for a publisher that lost its link before it read them. */
+const KEPT_RECEIPTS = 1_024;
+
+export class Sender {
+  readonly peerId: PeerId;
+  /** Present link; undefined after its goodbye. */
+  session: Session | undefined;
+  /** Highest sequence relayed; resent frames up to it are dropped. */
+  relayed: number;
+  relayedBytes = 0;
+  /** What the last SETTLED said. */
+  told: number;
+  #toldBytes = 0;
+  readonly #pairs = new Map<Session, Pair>();
+  /** Sequences whose settling is reported at once, rising. */
+  #urgent: number[] = [];
+  /** Receipts of confirmed messages that are not settled, by rising sequence. */
+  #receipts: SettledReceipt[] = [];
+  #sentReceipts: SettledReceipt[] = [];
+  /** (sequence, total bytes) at the end of each chunk since `told`. */
+  #marks: { sequence: number; bytes: number }[] = [];
+
+  /** @param settled the sequence before the first message that the peer will send */
+  constructor(peerId: PeerId, settled: number) {
+    this.peerId = peerId;
+    this.relayed = settled;
+    this.told = settled;
+  }
+
+  get unsettledBytes(): number {
+    return this.relayedBytes - this.#toldBytes;
+  }
+
+  /** The messages from `first` to `last` were handed to this receiver. */
+  handed(session: Session, first: number, last: number): void {
+    const pair = this.#pairs.get(session);
+    if (pair !== undefined) {
+      pair.delivered = last;
+      return;
+    }
+    // everything before the first is no matter of this receiver
+    this.#pairs.set(session, { delivered: last, acknowledged: first - 1 });
+    session.owes.add(this);
+  }
+
+  /** Returns whether that changed anything. */
+  acknowledged(session: Session, upTo: number): boolean {
+    const pair = this.#pairs.get(session);
+    if (pair === undefined || upTo <= pair.acknowledged) return false;
+    pair.acknowledged = upTo;
+    if (upTo >= pair.delivered) this.release(session);
+    return true;
+  }
+
+  /** Nothing is expected from this receiver any more. */
+  release(session: Session): void {
+    this.#pairs.delete(session);
+    session.owes.delete(this);
+  }
+
+  /** Nothing is expected from anybody: this account is closed. */
+  releaseAll(): void {
+    for (const session of [...this.#pairs.keys()]) this.release(session);
+  }
+
+  /** Whether a message is under way whose settling is reported at once. */
+  get urgent(): boolean {
+    return this.#urgent.length > 0;
+  }
+
+  markUrgent(sequence: number): void {
+    this.#urgent.push(sequence);
+  }
+
+  expectReceipt(receipt: SettledReceipt): void {
+    this.#receipts.push(receipt);
+  }
+
+  /** A confirmed message came again that was relayed before: its receipt is due again. */
+  repeatReceipt(sequence: number): void {
+    if (this.#receipts.some((receipt) => receipt.sequence === sequence)) return;
+    const sent = this.#sentReceipts.find((receipt) => receipt.sequence === sequence);
+    this.#receipts.push(sent ?? { sequence, receivers: 0, order: 0 });
+    this.#receipts.sort((a, b) => a.sequence - b.sequence);
+    this.told = Math.min(this.told, sequence - 1);
+    this.markUrgent(sequence);
+  }
+
+  /** Remembers how many bytes there were at this sequence. */
+  mark(): void {
+    this.#marks.push({ sequence: this.relayed, bytes: this.relayedBytes });
+  }
+
+  /** The sequence up to which every receiver has taken everything. */
+  get settled(): number {
+    let least = this.relayed;
+    for (const pair of this.#pairs.values()) if (pair.acknowledged < least) least = pair.acknowledged;
+    return least;
+  }
+
+  /** The receivers that owe something and were not handed `sequence` itself. */
+  *behind(sequence: number): Iterable<Session> {
+    for (const [session, pair] of this.#pairs) if (pair.delivered < sequence) yield session;
+  }
+
+  /** Whether a SETTLED is due now: for an urgent message, or after `bytes` since the last one. */
+  isDue(settled: number, bytes: number): boolean {
+    if (settled <= this.told) return false;
+    return (this.#urgent[0] ?? Number.POSITIVE_INFINITY) <= settled || this.#bytesAt(settled) - this.#toldBytes >= bytes;
+  }
+
+  /** Takes what SETTLED has to say up to `settled`. */
+  tell(settled: number): SettledReceipt[] {
+    this.#toldBytes = this.#bytesAt(settled);
+    this.told = settled;
+    dropWhile(this.#marks, (mark) => mark.sequence <= settled);
+    dropWhile(this.#urgent, (sequence) => sequence <= settled);
+    const receipts = dropWhile(this.#receipts, (receipt) => receipt.sequence <= settled);
+    if (receipts.length > 0) this.#sentReceipts = [...this.#sentReceipts, ...receipts].slice(-KEPT_RECEIPTS);
+    return receipts;
+  }
+
+  #bytesAt(sequence: number): number {
+    let bytes = this.#toldBytes;
+    for (const mark of this.#marks) {
+      if (mark.sequence > sequence) break;
+      bytes = mark.bytes;
+    }
+    return bytes;
+  }
+}
+
+/** Removes and returns the leading items for which `matches` holds. */
+function dropWhile<T>(items: T[], matches: (item: T) => boolean): T[] {
+  const stop = items.findIndex((item) => !matches(item));
+  return items.splice(0, stop === -1 ? items.length : stop);
+}

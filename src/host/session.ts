@@ -1,0 +1,83 @@
+// One peer as the host sees it, from its link's handshake to its goodbye: what it registered, what is queued
+// for it, and what it owes. It decides nothing; relay.ts does.
+import type { Pipe } from '../transport/pipe.js';
+import type { Join } from '../wire/control.js';
+import type { PeerId } from '../wire/peer-id.js';
+import type { OpenQuery } from './query-table.js';
+import type { Sender } from './sender.js';
+
+/** A slot or responder that a peer registered. */
+export interface Registration {
+  readonly session: Session;
+  readonly id: number;
+  readonly role: 'slot' | 'responder';
+  readonly pattern: string;
+  /** Responders only: queries handed to it that it has not answered. */
+  openQueries: number;
+}
+
+/** Slices below this are joined into one buffer before writing: copying them costs less than a vector entry. */
+const JOIN_BELOW_BYTES = 1_024;
+
+export class Session {
+  /** Counts sessions of this host; also the order in which peers came. */
+  readonly serial: number;
+  readonly peerId: PeerId;
+  readonly pipe: Pipe;
+  /** ms, monotonic */
+  lastHeard: number;
+  /** ms, monotonic: when its queue was last empty. */
+  lastProgress: number;
+  /** ms, monotonic */
+  pingedAt: number;
+  /** ms since 1970 */
+  readonly connectedAt: number;
+  /** `welcomed` until JOIN came, `joined` until it was sent OPEN, `gone` after its goodbye. */
+  state: 'welcomed' | 'joined' | 'open' | 'gone' = 'welcomed';
+  /** A stalled peer holds nobody back: frames for it are dropped and counted in {@link missed}. */
+  stalled = false;
+  join: Join | undefined;
+  readonly registrations = new Map<number, Registration>();
+  /** Its own messages, if it published any. */
+  sender: Sender | undefined;
+  /** Those whose messages it was handed and has not acknowledged. */
+  readonly owes = new Set<Sender>();
+  /** Its own open queries by their id. */
+  readonly asked = new Map<number, OpenQuery>();
+  askedBytes = 0;
+  /** Open queries it was handed. */
+  readonly answering = new Set<OpenQuery>();
+  /** Per slot, messages dropped while it was stalled. */
+  readonly missed = new Map<number, number>();
+  #parts: Uint8Array[] = [];
+  #partBytes = 0;
+
+  constructor(options: { serial: number; peerId: PeerId; pipe: Pipe; now: number; wallTime: number }) {
+    this.serial = options.serial;
+    this.peerId = options.peerId;
+    this.pipe = options.pipe;
+    this.lastHeard = options.now;
+    this.lastProgress = options.now;
+    this.pingedAt = options.now;
+    this.connectedAt = options.wallTime;
+  }
+
+  get backlogged(): boolean {
+    return this.pipe.queuedBytes > 0;
+  }
+
+  /** Adds a part to the next write; true when it is the first one. */
+  queue(part: Uint8Array): boolean {
+    this.#partBytes += part.length;
+    return this.#parts.push(part) === 1;
+  }
+
+  flush(): void {
+    const parts = this.#parts;
+    if (parts.length === 0) return;
+    const joined = parts.length > 1 && this.#partBytes < parts.length * JOIN_BELOW_BYTES;
+    this.#parts = [];
+    this.#partBytes = 0;
+    if (this.state !== 'gone') this.pipe.write(joined ? [Buffer.concat(parts)] : parts);
+  }
+}
