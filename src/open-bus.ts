@@ -1,0 +1,232 @@
+// Puts peer and host together: the only place besides index.ts that knows both. A Bus that finds no living host
+// starts one in its own process, and then joins it like everybody else.
+import { basename } from 'node:path';
+import { MailslotError } from './errors.js';
+import type { Host } from './host/host.js';
+import { runHost } from './host/host.js';
+import { startHostThread, ThreadFailure } from './host/host-thread.js';
+import {
+  DEFAULT_MAX_MESSAGE_BYTES,
+  MAX_FRAME_BYTES,
+  MAX_LABEL_BYTES,
+  OPEN_TIMEOUT,
+  RECONNECT_TIMEOUT,
+  WINDOW_BYTES_MAX,
+  WINDOW_BYTES_MIN,
+} from './limits.js';
+import type { Bus, OpenOptions } from './peer/api.js';
+import { OpenBus } from './peer/bus.js';
+import { checkNumber, checkOptions, checkSignal, checkWord } from './peer/options.js';
+import { type BusDirectory, openBusDirectory } from './transport/bus-directory.js';
+import { findHost } from './transport/find-host.js';
+import type { Link } from './transport/link.js';
+import { socketEndpoints } from './transport/socket-pipe.js';
+import { systemClock } from './util/clock.js';
+import { PEER_ID_BYTES, type PeerId, peerIdAt } from './wire/peer-id.js';
+
+type HostThreadOption = 'worker' | 'inline';
+
+/** Options of `startHost`. */
+export interface HostOptions {
+  /** Folder in which buses live. @default $MAILSLOT_DIR, else a folder in the user's home */
+  directory?: string;
+  /** Where the host runs. @default 'worker' */
+  hostThread?: HostThreadOption;
+  /** Time to become the host, ms. @default 5000 */
+  timeout?: number;
+  signal?: AbortSignal;
+}
+
+/**
+ * Joins a bus, and hosts it if nobody does.
+ * @param name 1 to 32 characters of a–z, 0–9 and -, not beginning with -
+ * @throws MAILSLOT_UNREACHABLE, _INVALID_NAME, _INVALID_OPTION, _UNSAFE_DIRECTORY, _PATH_TOO_LONG, _BAD_KEY,
+ *   _VERSION_MISMATCH; `signal.reason`
+ */
+export async function openBus(name: string, options: OpenOptions = {}): Promise<Bus> {
+  const settings = checkOpenOptions(options);
+  const directory = await openBusDirectory(name, { directory: options.directory });
+  const peerId = peerIdAt(systemClock.randomBytes(PEER_ID_BYTES), 0);
+  const hosting = new Hosting(directory, peerId, settings.hostThread, (cause) => bus.emit({ type: 'host-inline', cause }));
+  const bus = new OpenBus({
+    ...settings,
+    name,
+    directory: directory.path,
+    clock: systemClock,
+    peerId,
+    pid: process.pid,
+    reach: (context) => reach(directory, { ...context, peerId, hosting: settings.mayHost ? hosting : undefined }),
+    hostedEpoch: () => hosting.epoch,
+    closeHost: () => hosting.close(),
+  });
+  try {
+    await bus.open();
+  } catch (error) {
+    await hosting.close();
+    throw error;
+  }
+  return bus;
+}
+
+/**
+ * Hosts a bus in this process without joining it.
+ * @throws MAILSLOT_NOT_PERMITTED when the bus has a living host; else as {@link openBus}
+ */
+export async function startHost(name: string, options: HostOptions = {}): Promise<Host> {
+  checkOptions(options, 'startHost');
+  const { hostThread = 'worker', timeout = OPEN_TIMEOUT, signal } = options;
+  checkWord(hostThread, { call: 'startHost', option: 'hostThread', words: ['worker', 'inline'] });
+  checkNumber(timeout, { call: 'startHost', option: 'timeout', min: 1, max: 0x7fff_ffff });
+  checkSignal(signal, 'startHost');
+  const directory = await openBusDirectory(name, { directory: options.directory });
+  const peerId = peerIdAt(systemClock.randomBytes(PEER_ID_BYTES), 0);
+  const hosting = new Hosting(directory, undefined, hostThread, () => {});
+  const keepAlive = systemClock.keepAlive();
+  const deadline = AbortSignal.timeout(timeout);
+  const either = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
+  try {
+    for (;;) {
+      const found = await findHost(directory, {
+        clock: systemClock,
+        endpoints: hosting.endpoints,
+        peerId: peerId.bytes,
+        signal: either,
+      });
+      if (found.link !== undefined) {
+        found.link.pipe.destroy();
+        throw alreadyHosted(name, found.link.epoch);
+      }
+      const host = await hosting.start(found.dead);
+      if (host === undefined) continue;
+      void host.closed.then(() => keepAlive.release());
+      return host;
+    }
+  } catch (error) {
+    keepAlive.release();
+    throw deadline.aborted && error === deadline.reason ? notInTime(timeout) : error;
+  }
+}
+
+/** The host that one Bus has started, if it has. */
+class Hosting {
+  readonly endpoints = socketEndpoints(systemClock);
+  readonly #bus: BusDirectory;
+  readonly #ownerId: PeerId | undefined;
+  readonly #thread: HostThreadOption;
+  readonly #onInline: (cause: unknown) => void;
+  #host: Host | undefined;
+
+  constructor(bus: BusDirectory, ownerId: PeerId | undefined, thread: HostThreadOption, onInline: (cause: unknown) => void) {
+    this.#bus = bus;
+    this.#ownerId = ownerId;
+    this.#thread = thread;
+    this.#onInline = onInline;
+  }
+
+  get epoch(): number | undefined {
+    return this.#host?.epoch;
+  }
+
+  /** Stands for election; undefined when somebody else won. */
+  async start(dead: number): Promise<Host | undefined> {
+    const host = this.#thread === 'inline' ? await this.#runInline(dead) : await this.#runInThread(dead);
+    if (host === undefined) return undefined;
+    this.#host = host;
+    void host.closed.then(() => {
+      if (this.#host === host) this.#host = undefined;
+    });
+    return host;
+  }
+
+  async close(): Promise<void> {
+    await this.#host?.close();
+  }
+
+  async #runInThread(dead: number): Promise<Host | undefined> {
+    try {
+      return await startHostThread({ bus: this.#bus, dead, ownerId: this.#ownerId?.bytes });
+    } catch (error) {
+      if (!(error instanceof ThreadFailure)) throw error;
+      this.#onInline(error);
+      return this.#runInline(dead);
+    }
+  }
+
+  #runInline(dead: number): Promise<Host | undefined> {
+    return runHost({
+      bus: this.#bus,
+      dead,
+      clock: systemClock,
+      endpoints: this.endpoints,
+      ownerId: this.#ownerId,
+    });
+  }
+}
+
+interface ReachOptions {
+  lastEpoch: number;
+  signal: AbortSignal;
+  onFailure(failure: Error): void;
+  peerId: PeerId;
+  /** Undefined when this process must not host. */
+  hosting: Hosting | undefined;
+}
+
+/** Finds the host; where there is none, becomes it, and then finds itself. */
+async function reach(directory: BusDirectory, options: ReachOptions): Promise<Link> {
+  const { lastEpoch, signal, onFailure, peerId, hosting } = options;
+  const endpoints = hosting?.endpoints ?? socketEndpoints(systemClock);
+  for (;;) {
+    const found = await findHost(directory, {
+      clock: systemClock,
+      endpoints,
+      peerId: peerId.bytes,
+      lastEpoch,
+      signal,
+      onFailure: (failure) => onFailure(failure),
+    });
+    if (found.link !== undefined) return found.link;
+    if (hosting === undefined) throw nobodyHosts(directory.name);
+    await hosting.start(found.dead);
+  }
+}
+
+function checkOpenOptions(options: OpenOptions) {
+  const call = 'openBus';
+  checkOptions(options, call);
+  const { host = 'auto', hostThread = 'worker', label = defaultLabel(), signal } = options;
+  const { timeout = OPEN_TIMEOUT, reconnectTimeout = RECONNECT_TIMEOUT } = options;
+  const { windowBytes = WINDOW_BYTES_MAX, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = options;
+  checkWord(host, { call, option: 'host', words: ['auto', 'never'] });
+  checkWord(hostThread, { call, option: 'hostThread', words: ['worker', 'inline'] });
+  checkNumber(timeout, { call, option: 'timeout', min: 1, max: 0x7fff_ffff });
+  checkNumber(reconnectTimeout, { call, option: 'reconnectTimeout', min: 1, max: 0x7fff_ffff });
+  checkNumber(windowBytes, { call, option: 'windowBytes', min: WINDOW_BYTES_MIN, max: WINDOW_BYTES_MAX });
+  checkNumber(maxMessageBytes, { call, option: 'maxMessageBytes', min: 1_024, max: MAX_FRAME_BYTES });
+  checkSignal(signal, call);
+  if (typeof label !== 'string' || Buffer.byteLength(label) > MAX_LABEL_BYTES) {
+    throw new MailslotError('MAILSLOT_INVALID_OPTION', `${call}: \`label\` takes a text of at most ${MAX_LABEL_BYTES} bytes`);
+  }
+  const openTimeout = timeout;
+  return { mayHost: host === 'auto', hostThread, label, openTimeout, reconnectTimeout, windowBytes, maxMessageBytes, signal };
+}
+
+function defaultLabel(): string {
+  const script = process.argv[1];
+  const label = script === undefined ? 'node' : basename(script);
+  return Buffer.byteLength(label) <= MAX_LABEL_BYTES ? label : 'node';
+}
+
+function nobodyHosts(name: string): MailslotError {
+  const message = `openBus: nobody hosts bus "${name}", and \`host\` is 'never'; start a host, or leave the option out`;
+  return new MailslotError('MAILSLOT_UNREACHABLE', message);
+}
+
+function alreadyHosted(name: string, epoch: number): MailslotError {
+  const message = `startHost: bus "${name}" has a living host (epoch ${epoch}); it is not taken away from it`;
+  return new MailslotError('MAILSLOT_NOT_PERMITTED', message);
+}
+
+function notInTime(timeout: number): MailslotError {
+  return new MailslotError('MAILSLOT_UNREACHABLE', `startHost: the bus could not be hosted within ${timeout} ms`);
+}

@@ -1,0 +1,237 @@
+// The public types: what openBus returns and takes. bus.ts, slot.ts and responder.ts implement them.
+import type { LeaveCause, PeerInfo } from '../wire/presence.js';
+import type { Message } from './message.js';
+import type { Gap } from './slot-queue.js';
+
+export type { LeaveCause };
+
+/** Options of `openBus`. */
+export interface OpenOptions {
+  /** Whether this process may host the bus when nobody does. @default 'auto' */
+  host?: 'auto' | 'never';
+  /** Where a host of this process runs; a busy program stalls an inline host, and with it the bus. @default 'worker' */
+  hostThread?: 'worker' | 'inline';
+  /** What others see in `peers()`; at most 128 bytes. @default name of the script */
+  label?: string;
+  /** Folder in which buses live. @default $MAILSLOT_DIR, else a folder in the user's home */
+  directory?: string;
+  /** Time to connect, ms. @default 5000 */
+  timeout?: number;
+  /** Most bytes published and not yet taken by every receiver. @default 4 MiB */
+  windowBytes?: number;
+  /** Largest message that this peer sends or accepts, bytes of its frame. @default 16 MiB */
+  maxMessageBytes?: number;
+  /** Time without a host after which waiting calls reject, ms; the bus goes on trying. @default 30000 */
+  reconnectTimeout?: number;
+  /** Gives up opening. Has no effect once the bus is open. */
+  signal?: AbortSignal;
+}
+
+/** Options of `publish`. */
+export interface PublishOptions {
+  /** Resolve to a receipt when every receiver has taken the message. @default false */
+  confirm?: boolean;
+  /** At most 32, 4 KiB in all. */
+  headers?: Record<string, string>;
+  /** Only to this peer. */
+  to?: string;
+  /** Whether the publisher's own slots get the message too. @default true */
+  echo?: boolean;
+  /** Stops waiting for room in the window, or for the receipt. */
+  signal?: AbortSignal;
+}
+
+/** What a confirmed publish resolves to. */
+export interface Receipt {
+  /** How many peers the message was handed to; each of them has taken it. */
+  receivers: number;
+  order: number;
+}
+
+/** What a full slot does with one more message. */
+export type Overflow = 'wait' | 'drop-oldest';
+
+/** Options of `subscribe`. */
+export interface SubscribeOptions {
+  /** Most messages in the slot. @default 1024 */
+  capacity?: number;
+  /** Most bytes in the slot; one message always fits. @default 8 MiB */
+  capacityBytes?: number;
+  /** `wait` slows publishers down, `drop-oldest` drops and counts. @default 'wait' */
+  overflow?: Overflow;
+  /** A `wait` slot that was full and unread for so long drops its oldest messages, ms. @default 10000 */
+  stallTimeout?: number;
+  /** Whether iteration and reads yield gap markers too. @default false */
+  gaps?: boolean;
+  /** Closes the slot. */
+  signal?: AbortSignal;
+}
+
+/** State of a slot at one moment. */
+export interface SlotInfo {
+  messageCount: number;
+  /** Bytes of the next message's frame; undefined when there is none. */
+  nextBytes: number | undefined;
+  maxMessageBytes: number;
+  capacity: number;
+  /** Messages that the slot dropped by its overflow policy. */
+  dropped: number;
+  /** Messages missing for any reason, the dropped ones included; gaps of unknown size are not in it. */
+  missed: number;
+}
+
+/** A mailbox: what was published on its pattern waits here until it is read. */
+export interface Slot<T = unknown, Item = Message<T>> extends AsyncIterable<Item>, AsyncDisposable {
+  readonly pattern: string;
+  readonly open: boolean;
+  /** Synchronous. */
+  readonly info: SlotInfo;
+  /** Ends when the slot closes. Leaving the loop closes the slot. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Item>;
+  /** Yields everything that is there, at once. */
+  batches(): AsyncIterableIterator<Item[]>;
+  /**
+   * The next message; undefined after `timeout` ms, at once with 0.
+   * @param options.timeout ms; waits for ever without it
+   * @throws MAILSLOT_CLOSED when the slot is or gets closed
+   */
+  read(options?: { timeout?: number; signal?: AbortSignal }): Promise<Item | undefined>;
+  /** The next message, left in its place. */
+  peek(): Message<T> | undefined;
+  /** Calls `handler` for each message; resolves when the slot closes, rejects when the handler throws. */
+  consume(handler: (message: Item) => unknown, options?: { concurrency?: number }): Promise<void>;
+  /** Takes no new messages and resolves when those that are here were read. */
+  drain(): Promise<void>;
+  close(): Promise<{ unread: number }>;
+}
+
+/** Options of `query`. */
+export interface QueryOptions {
+  /** ms @default 5000 */
+  timeout?: number;
+  headers?: Record<string, string>;
+  /** Only this peer may answer. */
+  to?: string;
+  signal?: AbortSignal;
+}
+
+/** Options of `queryAll`. */
+export interface QueryAllOptions {
+  /** ms @default 1000 */
+  timeout?: number;
+  headers?: Record<string, string>;
+  /** Stop after so many replies. */
+  max?: number;
+  signal?: AbortSignal;
+}
+
+/** What a responder's handler gets beside the message. */
+export interface QueryContext {
+  /** Aborts when the asker cancels, is gone, or cannot get the answer in time any more. */
+  signal: AbortSignal;
+  /** ms since 1970, by this process's clock: when the asker stops waiting. */
+  deadline: number;
+}
+
+export type QueryHandler<Question = unknown, Answer = unknown> = (
+  message: Message<Question>,
+  context: QueryContext,
+) => Answer | Promise<Answer>;
+
+/** Options of `respond`. */
+export interface RespondOptions {
+  /** Queries handled at once; further ones wait. @default 16 */
+  concurrency?: number;
+  /** Closes the responder. */
+  signal?: AbortSignal;
+}
+
+export interface Responder extends AsyncDisposable {
+  readonly pattern: string;
+  readonly open: boolean;
+  /** Takes no new queries; those that came before it fail for their askers. */
+  close(): Promise<void>;
+}
+
+export type BusState = 'connecting' | 'connected' | 'reconnecting' | 'draining' | 'closed';
+
+/** One peer on the bus. */
+export interface Peer extends Omit<PeerInfo, 'connectedAt'> {
+  connectedAt: Date;
+}
+
+/** What happens on a bus; `type` tells which. */
+export type BusEvent =
+  | { type: 'connected'; epoch: number; hosting: boolean }
+  | { type: 'disconnected'; epoch: number; cause: Error | undefined }
+  | { type: 'reconnecting' }
+  | { type: 'took-over'; epoch: number }
+  | { type: 'peer-joined'; peer: Peer }
+  | { type: 'peer-left'; peer: Peer; cause: LeaveCause }
+  | { type: 'slow-slot'; pattern: string; waiting: number }
+  | { type: 'gap'; pattern: string; missed: number | undefined }
+  | { type: 'slot-closed'; pattern: string; unread: number }
+  | { type: 'publish-failed'; subject: string; error: unknown }
+  | { type: 'handler-failed'; pattern: string; error: unknown }
+  | { type: 'host-inline'; cause: unknown }
+  | { type: 'draining' }
+  | { type: 'closed'; cause: Error | undefined };
+
+/** Counts since the bus was opened. */
+export interface BusStats {
+  published: { messages: number; bytes: number };
+  received: { messages: number; bytes: number; duplicates: number };
+  window: { messages: number; bytes: number; waiting: number };
+  slots: { pattern: string; messages: number; bytes: number; dropped: number; missed: number }[];
+  queries: { open: number; asked: number; answered: number };
+  reconnects: number;
+}
+
+/** One process's place on a bus. */
+export interface Bus extends AsyncDisposable {
+  /** This peer's id, hex. */
+  readonly id: string;
+  readonly name: string;
+  /** The folder of this bus. */
+  readonly directory: string;
+  /** Number of the present host's reign; 0 before the first. */
+  readonly epoch: number;
+  /** Whether this process hosts the bus for this object. */
+  readonly hosting: boolean;
+  readonly state: BusState;
+  /** Resolves when the bus is closed, to the error that ended it or undefined. */
+  readonly closed: Promise<Error | undefined>;
+  /** Keeps the process alive while the bus is open (which is the default). */
+  ref(): this;
+  unref(): this;
+  /** Resolves when every receiver has taken the message. */
+  publish(subject: string, data: unknown, options: PublishOptions & { confirm: true }): Promise<Receipt>;
+  /** Resolves when the message is in the window: at once while there is room. */
+  publish(subject: string, data?: unknown, options?: PublishOptions & { confirm?: false }): Promise<void>;
+  subscribe<T = unknown>(pattern: string, options: SubscribeOptions & { gaps: true }): Promise<Slot<T, Message<T> | Gap>>;
+  /** Resolves when the host is delivering to the slot. */
+  subscribe<T = unknown>(pattern: string, options?: SubscribeOptions): Promise<Slot<T>>;
+  /** The same with `slot.consume(handler)` started; a handler that throws shows as event `handler-failed`. */
+  subscribe<T = unknown>(
+    pattern: string,
+    handler: (message: Message<T>) => unknown,
+    options?: SubscribeOptions,
+  ): Promise<Slot<T>>;
+  /** Asks one responder; resolves to its reply. */
+  query<T = unknown>(subject: string, data?: unknown, options?: QueryOptions): Promise<Message<T>>;
+  /** Asks all responders; ends with the last reply, or at the time-out with what came. */
+  queryAll<T = unknown>(subject: string, data?: unknown, options?: QueryAllOptions): AsyncIterableIterator<Message<T>>;
+  respond<Question = unknown, Answer = unknown>(
+    pattern: string,
+    handler: QueryHandler<Question, Answer>,
+    options?: RespondOptions,
+  ): Promise<Responder>;
+  peers(): Promise<Peer[]>;
+  /** What happens from now on; ends with the bus or the signal. */
+  events(options?: { signal?: AbortSignal }): AsyncIterableIterator<BusEvent>;
+  stats(): BusStats;
+  /** Finishes what was accepted, then closes. @param options.timeout ms @default 5000 */
+  drain(options?: { timeout?: number }): Promise<void>;
+  /** Closes now. What is in the window and not settled may be lost. */
+  close(): Promise<void>;
+}

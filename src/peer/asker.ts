@@ -1,0 +1,183 @@
+// The asking side of queries: gives each an id, a deadline and exactly one outcome.
+//
+// Invariant: every open query settles: with a reply, an error, its time-out, its signal, or the end of the link.
+import { MailslotError } from '../errors.js';
+import { MAX_OPEN_QUERIES, MAX_OPEN_QUERY_BYTES } from '../limits.js';
+import type { Clock, Timer } from '../util/clock.js';
+import { cancelFrame, readControl } from '../wire/control.js';
+import {
+  encodeFrame,
+  encodeHeaders,
+  Flag,
+  FrameFault,
+  Kind,
+  readFlags,
+  readRef,
+} from '../wire/frame.js';
+import type { PeerId } from '../wire/peer-id.js';
+import { messageOf } from './incoming.js';
+import type { IncomingMessage } from './message.js';
+
+/** What is asked, already checked and encoded. */
+export interface Question {
+  subject: string;
+  data: Uint8Array;
+  headers: Record<string, string> | undefined;
+  to: PeerId | undefined;
+  timeout: number;
+  signal: AbortSignal | undefined;
+  all: boolean;
+}
+
+/** Who hears what becomes of a question. After `end` nothing comes. */
+export interface Listener {
+  reply(message: IncomingMessage): void;
+  /** No more replies: all have come, or, with an error, something went wrong. */
+  end(error: unknown): void;
+}
+
+interface OpenQuestion {
+  readonly id: number;
+  readonly question: Question;
+  readonly listener: Listener;
+  /** ms, monotonic */
+  readonly deadline: number;
+  readonly timer: Timer;
+  readonly onAbort: () => void;
+  /** Bytes of its frame; 0 until it was sent. */
+  bytes: number;
+  /** How many last replies are still to come; undefined until the host says. */
+  expected: number | undefined;
+  received: number;
+}
+
+export interface AskerOptions {
+  clock: Clock;
+  peerId: PeerId;
+  /** Sends a frame if the bus is connected; false when it is not. */
+  send(frame: Buffer): boolean;
+}
+
+export class Asker {
+  readonly #options: AskerOptions;
+  readonly #open = new Map<number, OpenQuestion>();
+  /** Those that were not sent yet, for want of a link or of room at the host. */
+  readonly #unsent = new Map<number, OpenQuestion>();
+  #sentBytes = 0;
+  #lastId = 0;
+  asked = 0;
+
+  constructor(options: AskerOptions) {
+    this.#options = options;
+  }
+
+  get open(): number {
+    return this.#open.size;
+  }
+
+  /** Asks; returns how to stop listening. */
+  ask(question: Question, listener: Listener): () => void {
+    const { clock } = this.#options;
+    const id = ++this.#lastId;
+    const abort = (): void => this.#finish(open, question.signal?.reason, true);
+    const open: OpenQuestion = {
+      id,
+      question,
+      listener,
+      deadline: clock.now() + question.timeout,
+      timer: clock.setTimer(question.timeout, () => this.#finish(open, timedOut(question), true)),
+      onAbort: abort,
+      bytes: 0,
+      expected: question.all ? undefined : 1,
+      received: 0,
+    };
+    this.asked += 1;
+    this.#open.set(id, open);
+    this.#unsent.set(id, open);
+    question.signal?.addEventListener('abort', abort, { once: true });
+    this.sendWaiting();
+    return () => this.#finish(open, undefined, true);
+  }
+
+  /** Sends what waits, as far as the host takes it: after OPEN, and whenever a query is done. */
+  sendWaiting(): void {
+    for (const open of this.#unsent.values()) {
+      const frame = this.#encode(open);
+      const sent = this.#open.size - this.#unsent.size;
+      const hasRoom = sent < MAX_OPEN_QUERIES && this.#sentBytes + frame.length <= MAX_OPEN_QUERY_BYTES;
+      if (!hasRoom && sent > 0) return;
+      if (!this.#options.send(frame)) return;
+      open.bytes = frame.length;
+      this.#sentBytes += frame.length;
+      this.#unsent.delete(open.id);
+    }
+  }
+
+  /** A REPLY came. */
+  takeReply(bytes: Buffer, at: number, size: number): void {
+    const flags = readFlags(bytes, at);
+    if (!(flags & Flag.hasRef)) throw new FrameFault('REPLY lacks `ref`');
+    const open = this.#open.get(readRef(bytes, at));
+    if (open === undefined) return;
+    if (flags & Flag.all) {
+      open.expected = readControl('count REPLY', bytes, at, size);
+    } else {
+      if (!(flags & Flag.more)) open.received += 1;
+      open.listener.reply(messageOf(bytes, at, size, open.question.subject));
+    }
+    if (open.received === open.expected) this.#finish(open, undefined, false);
+  }
+
+  /** The link ended: what was sent may have been carried out, and is not sent again. */
+  linkLost(): void {
+    for (const open of [...this.#open.values()]) {
+      if (!this.#unsent.has(open.id)) this.#finish(open, lostWithLink(open.question), false);
+    }
+  }
+
+  /** Ends every query that waits. */
+  rejectAll(error: unknown): void {
+    for (const open of [...this.#open.values()]) this.#finish(open, error, true);
+  }
+
+  rejectUnsent(error: unknown): void {
+    for (const open of [...this.#unsent.values()]) this.#finish(open, error, false);
+  }
+
+  #encode({ id, question, deadline }: OpenQuestion): Buffer {
+    const { subject, headers, data } = question;
+    const remaining = Math.max(1, Math.ceil(deadline - this.#options.clock.now()));
+    return encodeFrame({
+      kind: Kind.query,
+      flags: question.all ? Flag.all : 0,
+      sender: this.#options.peerId.bytes,
+      sequence: id,
+      time: this.#options.clock.wallTime(),
+      subject,
+      to: question.to?.bytes,
+      ttl: Math.min(remaining, 0xffff_ffff),
+      headers: headers && encodeHeaders(headers),
+      data,
+    });
+  }
+
+  #finish(open: OpenQuestion, error: unknown, cancel: boolean): void {
+    if (!this.#open.delete(open.id)) return;
+    const unsent = this.#unsent.delete(open.id);
+    open.timer.cancel();
+    open.question.signal?.removeEventListener('abort', open.onAbort);
+    this.#sentBytes -= open.bytes;
+    if (cancel && !unsent) this.#options.send(cancelFrame(this.#options.peerId, open.id));
+    open.listener.end(error);
+    if (this.#unsent.size > 0) this.sendWaiting();
+  }
+}
+
+function timedOut({ subject, timeout }: Question): MailslotError {
+  return new MailslotError('MAILSLOT_TIMEOUT', `query: no reply to "${subject}" within ${timeout} ms`);
+}
+
+function lostWithLink({ subject }: Question): MailslotError {
+  const message = `query: the host went before a reply to "${subject}" came; the query may have been carried out`;
+  return new MailslotError('MAILSLOT_RESPONDER_LOST', message);
+}

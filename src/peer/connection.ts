@@ -1,0 +1,169 @@
+// Keeps a Bus on the bus: reaches a host (or becomes one), holds the session, and starts over when it ends. The
+// state of a Bus changes here and nowhere else.
+import { MailslotError } from '../errors.js';
+import type { Link } from '../transport/link.js';
+import type { Clock, Timer } from '../util/clock.js';
+import type { BusState } from './api.js';
+import type { PeerSession } from './peer-session.js';
+
+/** Errors after which trying again cannot help: the two sides do not understand each other. */
+const FATAL = ['MAILSLOT_PROTOCOL_VIOLATION', 'MAILSLOT_BAD_KEY', 'MAILSLOT_VERSION_MISMATCH'] as const;
+
+export interface ConnectionOptions {
+  clock: Clock;
+  openTimeout: number;
+  reconnectTimeout: number;
+  signal: AbortSignal | undefined;
+  /** Resolves to a link with a host, whoever that is. Rejects only when trying again cannot help, or when aborted. */
+  reach(context: { lastEpoch: number; signal: AbortSignal; onFailure(failure: Error): void }): Promise<Link>;
+  /** Makes the session of a link; calls `opened` when its gate is open and `ended` once at its end. */
+  begin(link: Link, ends: { opened(epoch: number): void; ended(cause: Error | undefined): void }): PeerSession;
+  onConnected(epoch: number): void;
+  onDisconnected(epoch: number, cause: Error | undefined): void;
+  onReconnecting(): void;
+  /** There was no host for the whole reconnect time-out. */
+  onUnreachable(error: MailslotError): void;
+  onClosed(cause: Error | undefined): void;
+}
+
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #controller = new AbortController();
+  #state: BusState = 'connecting';
+  #session: PeerSession | undefined;
+  #epoch = 0;
+  #lastFailure: Error | undefined;
+  #patience: Timer | undefined;
+  #opened: { resolve(): void; reject(reason: unknown): void } | undefined;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+  }
+
+  get state(): BusState {
+    return this.#state;
+  }
+
+  /** The epoch of the last OPEN. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** The session, while its gate is open. */
+  get session(): PeerSession | undefined {
+    return this.#session?.isOpen ? this.#session : undefined;
+  }
+
+  /** Resolves when the bus is connected for the first time; then it stays so by itself. */
+  async open(): Promise<void> {
+    const { clock, openTimeout, signal } = this.#options;
+    signal?.throwIfAborted();
+    const giveUp = (reason: unknown): void => this.#opened?.reject(reason);
+    const onAbort = (): void => giveUp(signal?.reason);
+    const timer = clock.setTimer(openTimeout, () => giveUp(this.#unreachable(openTimeout)));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#opened = { resolve, reject };
+        void this.#stayConnected();
+      });
+    } catch (error) {
+      this.close(undefined);
+      throw error;
+    } finally {
+      this.#opened = undefined;
+      timer.cancel();
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  drain(): void {
+    if (this.#state !== 'closed') this.#state = 'draining';
+  }
+
+  /** Says goodbye if there is anybody to say it to. */
+  close(cause: Error | undefined): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#patience?.cancel();
+    this.#controller.abort(cause);
+    this.#session?.leave();
+    this.#options.onClosed(cause);
+  }
+
+  async #stayConnected(): Promise<void> {
+    while (!this.#controller.signal.aborted) {
+      try {
+        const link = await this.#options.reach({
+          lastEpoch: this.#epoch,
+          signal: this.#controller.signal,
+          onFailure: (failure) => {
+            this.#lastFailure = failure;
+          },
+        });
+        await this.#holdSession(link);
+      } catch (error) {
+        if (!this.#controller.signal.aborted) this.#fail(error as Error);
+        return;
+      }
+    }
+  }
+
+  /** Resolves when the session has ended and another is to be tried; rejects when that cannot help. */
+  #holdSession(link: Link): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#controller.signal.aborted) {
+        link.pipe.destroy();
+        return resolve();
+      }
+      this.#session = this.#options.begin(link, {
+        opened: (epoch) => this.#connected(epoch),
+        ended: (cause) => {
+          this.#disconnected(cause);
+          if (FATAL.some((code) => MailslotError.is(cause, code))) reject(cause);
+          else resolve();
+        },
+      });
+    });
+  }
+
+  #connected(epoch: number): void {
+    this.#epoch = epoch;
+    this.#patience?.cancel();
+    this.#patience = undefined;
+    this.#lastFailure = undefined;
+    if (this.#state !== 'draining') this.#state = 'connected';
+    this.#options.onConnected(epoch);
+    this.#opened?.resolve();
+  }
+
+  #disconnected(cause: Error | undefined): void {
+    this.#session = undefined;
+    this.#lastFailure = cause ?? this.#lastFailure;
+    if (this.#state !== 'connected' && this.#state !== 'draining') return;
+    if (this.#state === 'connected') this.#state = 'reconnecting';
+    this.#patience ??= this.#losePatience();
+    this.#options.onDisconnected(this.#epoch, cause);
+    this.#options.onReconnecting();
+  }
+
+  #losePatience(): Timer {
+    const { clock, reconnectTimeout } = this.#options;
+    return clock.setTimer(reconnectTimeout, () => {
+      this.#options.onUnreachable(this.#unreachable(reconnectTimeout));
+      this.#patience = this.#losePatience();
+    });
+  }
+
+  #fail(error: Error): void {
+    if (this.#opened !== undefined) this.#opened.reject(error);
+    else this.close(error);
+  }
+
+  #unreachable(timeout: number): MailslotError {
+    const detail = this.#lastFailure === undefined ? '' : `: ${this.#lastFailure.message}`;
+    return new MailslotError('MAILSLOT_UNREACHABLE', `no host could be reached within ${timeout} ms${detail}`, {
+      cause: this.#lastFailure,
+    });
+  }
+}

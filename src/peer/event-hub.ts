@@ -1,0 +1,79 @@
+// Hands the events of a bus to everyone who listens. Each listener has a queue of its own; one that does not read
+// loses its oldest events rather than growing without bound.
+import { Ring } from '../util/ring.js';
+import type { BusEvent } from './api.js';
+
+/** Events kept for a listener that does not read. */
+const KEPT_EVENTS = 1_024;
+
+type Result = IteratorResult<BusEvent, undefined>;
+
+const DONE: Result = { done: true, value: undefined };
+
+class EventListener implements AsyncIterableIterator<BusEvent> {
+  readonly #events = new Ring<BusEvent>();
+  readonly #readers: ((result: Result) => void)[] = [];
+  readonly #onEnd: (listener: EventListener) => void;
+  #ended = false;
+
+  constructor(onEnd: (listener: EventListener) => void) {
+    this.#onEnd = onEnd;
+  }
+
+  offer(event: BusEvent): void {
+    const reader = this.#readers.shift();
+    if (reader !== undefined) return reader({ done: false, value: event });
+    if (this.#events.length === KEPT_EVENTS) this.#events.shift();
+    this.#events.push(event);
+  }
+
+  /** No more events come; those that are here can still be read. */
+  end(): void {
+    this.#ended = true;
+    for (const reader of this.#readers.splice(0)) reader(DONE);
+  }
+
+  next(): Promise<Result> {
+    const event = this.#events.shift();
+    if (event !== undefined) return Promise.resolve({ done: false, value: event });
+    if (this.#ended) return Promise.resolve(DONE);
+    return new Promise((resolve) => this.#readers.push(resolve));
+  }
+
+  return(): Promise<Result> {
+    this.#onEnd(this);
+    this.end();
+    return Promise.resolve(DONE);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+export class EventHub {
+  readonly #listeners = new Set<EventListener>();
+  #ended = false;
+
+  get hasListeners(): boolean {
+    return this.#listeners.size > 0;
+  }
+
+  emit(event: BusEvent): void {
+    for (const listener of this.#listeners) listener.offer(event);
+  }
+
+  listen(signal: AbortSignal | undefined): AsyncIterableIterator<BusEvent> {
+    const listener = new EventListener((one) => this.#listeners.delete(one));
+    if (this.#ended || signal?.aborted) listener.end();
+    else this.#listeners.add(listener);
+    signal?.addEventListener('abort', () => void listener.return(), { once: true });
+    return listener;
+  }
+
+  end(): void {
+    this.#ended = true;
+    for (const listener of this.#listeners) listener.end();
+    this.#listeners.clear();
+  }
+}

@@ -1,0 +1,241 @@
+// The receiver's side: takes messages from the link, drops duplicates, hands each to the slots it matches, and
+// acknowledges what they have taken.
+//
+// Invariant: the acknowledgement of a sender is one number, below which nothing of it is untaken in any slot.
+import { LAZY_ACK_DELAY } from '../limits.js';
+import type { Clock, Timer } from '../util/clock.js';
+import type { Acknowledgement, GapNotice } from '../wire/control.js';
+import { At, readTail, readU16, readU64 } from '../wire/frame.js';
+import { scanValue } from '../wire/scanner.js';
+import { PatternTrie } from '../wire/subject.js';
+import { SubjectCache } from '../wire/subject-cache.js';
+import { type ChunkHold, IncomingMessage, NO_HEADERS } from './message.js';
+import { type SenderRecord, SenderRecords } from './sender-records.js';
+import type { OpenSlot } from './slot.js';
+
+/** The slots that get messages of one subject. */
+interface Delivery {
+  readonly subject: string;
+  readonly slots: readonly OpenSlot[];
+}
+
+export interface InboxOptions {
+  clock: Clock;
+  maxMessageBytes: number;
+  /** Sends acknowledgements on the present link, if there is one. */
+  sendAck(acknowledgements: Acknowledgement[]): void;
+  /** A message could not be decoded, or is too large for this peer. */
+  onUnreadable(sender: string, subject: string, reason: string): void;
+}
+
+export class Inbox {
+  readonly records = new SenderRecords();
+  readonly #options: InboxOptions;
+  readonly #trie = new PatternTrie<OpenSlot>();
+  readonly #cache = new SubjectCache<Delivery>((subject) => this.#resolve(subject));
+  /** By id, those that are draining included. */
+  readonly #slots = new Map<number, OpenSlot>();
+  /** Senders of which something was read since their last acknowledgement. */
+  #due = new Set<SenderRecord>();
+  #urgent = false;
+  #timer: Timer | undefined;
+  highestOrder = 0;
+  messages = 0;
+  bytes = 0;
+  duplicates = 0;
+
+  constructor(options: InboxOptions) {
+    this.#options = options;
+  }
+
+  add(slot: OpenSlot): void {
+    this.#slots.set(slot.id, slot);
+    this.#trie.add(slot.pattern, slot);
+    this.#cache.clear();
+  }
+
+  /** The slot gets no more messages, but may still hold some. */
+  detach(slot: OpenSlot): void {
+    this.#trie.remove(slot.pattern, slot);
+    this.#cache.clear();
+  }
+
+  remove(slot: OpenSlot): void {
+    this.#slots.delete(slot.id);
+    this.taken();
+  }
+
+  slots(): Iterable<OpenSlot> {
+    return this.#slots.values();
+  }
+
+  slot(id: number): OpenSlot | undefined {
+    return this.#slots.get(id);
+  }
+
+  /** Slots came to hear messages from now on. */
+  refresh(): void {
+    this.#cache.clear();
+  }
+
+  /** Takes one message frame; returns the account of its sender. */
+  take(bytes: Buffer, at: number, size: number, hold: ChunkHold | undefined): SenderRecord {
+    const from = this.records.at(bytes, at + At.sender);
+    const sequence = readU64(bytes, at + At.sequence);
+    const order = readU64(bytes, at + At.order);
+    if (sequence > 0) {
+      if (from.read === from.acknowledged) this.#schedule(from);
+      if (sequence <= from.read) return this.#dropDuplicate(from);
+      from.read = sequence;
+    }
+    if (order > this.highestOrder) this.highestOrder = order;
+    this.messages += 1;
+    this.bytes += size;
+    const { subject, slots } = this.#cache.lookup(bytes, at + At.subject, readU16(bytes, at + At.subjectLength));
+    if (slots.length === 0) return from;
+    let headers = NO_HEADERS;
+    let start = at + At.subject + subject.length + 2;
+    if (bytes[start - 1] !== 0) {
+      const tail = readTail(bytes, at, size);
+      start = tail.data;
+      headers = tail.headers ?? NO_HEADERS;
+    }
+    const end = at + size;
+    const fault = this.#faultOf(bytes, start, end, size);
+    if (fault !== undefined) return this.#refuse(from, slots, subject, fault);
+    const time = readU64(bytes, at + At.time);
+    for (let index = 0; index < slots.length; index += 1) {
+      const parts = { subject, from, sequence, order, time, headers, bytes, start, end, size, hold };
+      slots[index]!.offer(new IncomingMessage(parts));
+    }
+    return from;
+  }
+
+  /** Takes a message of a kind that this version does not know: it counts as taken. */
+  skip(bytes: Buffer, at: number): void {
+    const from = this.records.at(bytes, at + At.sender);
+    from.read = Math.max(from.read, readU64(bytes, at + At.sequence));
+    this.#schedule(from);
+  }
+
+  /** The host says that messages are missing. */
+  takeGap({ id, missed }: GapNotice): void {
+    this.#slots.get(id)?.offerGap(missed);
+  }
+
+  /** Nobody knows what was missed: in every slot that was open. */
+  gapEverywhere(): void {
+    for (const slot of this.#slots.values()) if (slot.accepting) slot.offerGap(undefined);
+  }
+
+  /** A message of this sender asked for an early acknowledgement. */
+  hasten(record: SenderRecord): void {
+    record.urgent = true;
+    this.#due.add(record);
+    this.#urgent = true;
+  }
+
+  hastenAll(ids: readonly Uint8Array[]): void {
+    for (const id of ids) {
+      const record = this.records.find(id);
+      if (record !== undefined) this.hasten(record);
+    }
+  }
+
+  /** Messages that had to wait were taken. */
+  taken(): void {
+    for (const record of this.#due) {
+      if (!record.urgent) continue;
+      this.#urgent = true;
+      return this.flush();
+    }
+  }
+
+  /** Sends the acknowledgements that somebody waits for; called at the end of every chunk. */
+  flush(): void {
+    if (!this.#urgent) return;
+    this.#urgent = false;
+    this.#acknowledge((record) => record.urgent);
+  }
+
+  /** The link is new: what was acknowledged on the old one may not have arrived. */
+  relink(): void {
+    for (const record of this.records.values()) {
+      if (record.read === 0) continue;
+      record.acknowledged = 0;
+      this.#schedule(record);
+    }
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#due.clear();
+  }
+
+  #dropDuplicate(from: SenderRecord): SenderRecord {
+    this.duplicates += 1;
+    // its host has not heard of the acknowledgement
+    from.acknowledged = 0;
+    this.#schedule(from);
+    return from;
+  }
+
+  #faultOf(bytes: Buffer, start: number, end: number, size: number): string | undefined {
+    if (size > this.#options.maxMessageBytes) {
+      return `${size} bytes exceed this peer's maxMessageBytes of ${this.#options.maxMessageBytes}`;
+    }
+    return scanValue(bytes, start, end);
+  }
+
+  #refuse(from: SenderRecord, slots: readonly OpenSlot[], subject: string, reason: string): SenderRecord {
+    for (const slot of slots) slot.offerGap(1);
+    this.#options.onUnreadable(from.id, subject, reason);
+    return from;
+  }
+
+  #resolve(subject: string): Delivery {
+    return { subject, slots: this.#trie.match(subject).filter((slot) => slot.accepting) };
+  }
+
+  #schedule(record: SenderRecord): void {
+    record.heardAt = this.#options.clock.now();
+    this.#due.add(record);
+    this.#arm();
+  }
+
+  #acknowledge(isDue: (record: SenderRecord) => boolean): void {
+    const acknowledgements: Acknowledgement[] = [];
+    for (const record of this.#due) {
+      if (!isDue(record)) continue;
+      const upTo = this.#takenUpTo(record);
+      const complete = upTo === record.read;
+      if (upTo > record.acknowledged) {
+        record.acknowledged = upTo;
+        acknowledgements.push({ sender: record.bytes, upTo });
+      }
+      if (!complete) continue;
+      record.urgent = false;
+      this.#due.delete(record);
+    }
+    for (const slot of this.#slots.values()) slot.reported();
+    if (acknowledgements.length > 0) this.#options.sendAck(acknowledgements);
+    if (this.#due.size > 0) this.#arm();
+  }
+
+  #arm(): void {
+    this.#timer ??= this.#options.clock.setTimer(LAZY_ACK_DELAY, () => {
+      this.#timer = undefined;
+      this.#acknowledge(() => true);
+      this.records.prune(this.#options.clock.now(), (record) => this.#due.has(record));
+    });
+  }
+
+  #takenUpTo(record: SenderRecord): number {
+    let upTo = record.read;
+    for (const slot of this.#slots.values()) {
+      const untaken = slot.firstUntaken(record);
+      if (untaken !== undefined && untaken <= upTo) upTo = untaken - 1;
+    }
+    return upTo;
+  }
+}

@@ -1,0 +1,52 @@
+// Makes messages of frames that are not for slots: queries and replies. They are copied out of their chunk,
+// because nobody knows how long a handler or an asker keeps them.
+import { MailslotError, isErrorCode } from '../errors.js';
+import { type ErrorReply, readControl } from '../wire/control.js';
+import { At, Flag, FrameFault, readFlags, readSubject, readTail, readU64 } from '../wire/frame.js';
+import { scanValue } from '../wire/scanner.js';
+import { IncomingMessage, NO_HEADERS } from './message.js';
+import type { SenderRecord } from './sender-records.js';
+
+/** @throws FrameFault when the frame's data is not a value that this package decodes */
+export function messageOf(bytes: Buffer, at: number, size: number, subject = readSubject(bytes, at)): IncomingMessage {
+  const { headers = NO_HEADERS, data } = readTail(bytes, at, size);
+  const failed = (readFlags(bytes, at) & Flag.error) !== 0;
+  const fault = failed ? undefined : scanValue(bytes, data, at + size);
+  if (fault !== undefined) throw new FrameFault(`the data is malformed: ${fault}`);
+  const copy = Buffer.from(bytes.subarray(data, at + size));
+  const parts = {
+    subject,
+    from: strangerAt(bytes, at + At.sender),
+    sequence: readU64(bytes, at + At.sequence),
+    order: readU64(bytes, at + At.order),
+    time: readU64(bytes, at + At.time),
+    headers,
+    bytes: copy,
+    start: 0,
+    end: copy.length,
+    size,
+    hold: undefined,
+  };
+  return new IncomingMessage(parts, failed ? errorOf(readControl('error REPLY', bytes, at, size)) : undefined);
+}
+
+/** The error that an error reply speaks of. */
+function errorOf({ code, message, data, responderCode }: ErrorReply): MailslotError {
+  const known = isErrorCode(code) ? code : 'MAILSLOT_RESPONDER_FAILED';
+  return new MailslotError(known, message, { data, ...(responderCode === undefined ? {} : { responderCode }) });
+}
+
+/** A record of its own: what is not published is not acknowledged. */
+function strangerAt(bytes: Buffer, at: number): SenderRecord {
+  const own = Buffer.from(bytes.subarray(at, at + 8));
+  return {
+    id: own.toString('hex'),
+    bytes: own,
+    high: own.readUInt32BE(0),
+    low: own.readUInt32BE(4),
+    read: 0,
+    acknowledged: 0,
+    urgent: false,
+    heardAt: 0,
+  };
+}

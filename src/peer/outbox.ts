@@ -1,0 +1,287 @@
+// The publisher's side: numbers messages, writes them into slabs, and keeps them until they are settled, so that
+// they can be sent again after a take-over. It knows the window, not the link: whoever has one takes the bytes.
+//
+//   slabs   [ settled | unsettled, sent | unsettled, not sent ][ … ]      waiting: publishes without room
+//                      └ #settled        └ slab.sent            └ slab.end
+import { MailslotError } from '../errors.js';
+import { OUTBOX_WINDOWS, WINDOW_FRAMES } from '../limits.js';
+import type { Settled, SettledReceipt } from '../wire/control.js';
+import { At, Flag, frameSize, readFlags, readU64, writeU16, writeU64 } from '../wire/frame.js';
+
+/** Room for many small messages in one write; larger messages get a slab of their own. */
+const SLAB_BYTES = 64 * 1024;
+/** Free slabs that are kept: as many as the default window needs. */
+const SPARE_SLABS = 72;
+
+interface Slab {
+  readonly bytes: Buffer;
+  /** Where the first unsettled frame begins. */
+  start: number;
+  /** Up to where it was handed to the link. */
+  sent: number;
+  end: number;
+}
+
+interface Waiting {
+  readonly frame: Buffer;
+  admit(sequence: number): void;
+  reject(reason: unknown): void;
+}
+
+interface Confirm {
+  resolve(receipt: SettledReceipt): void;
+  reject(reason: unknown): void;
+}
+
+export interface OutboxOptions {
+  windowBytes: number;
+  /** There are bytes to take; called once until {@link Outbox.take}. */
+  onPending(): void;
+  /** A slab is full: its bytes should be taken before more are written. */
+  onFull(): void;
+  /** A publish waits and nothing in the window asks for an early acknowledgement. */
+  onStarving(): void;
+  /** A message that nobody confirms could not be handed to the peer it was for. */
+  onUndeliverable(receipt: SettledReceipt): void;
+}
+
+export class Outbox {
+  readonly #options: OutboxOptions;
+  readonly #slabs: Slab[] = [];
+  readonly #spare: Buffer[] = [];
+  readonly #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  readonly #confirms = new Map<number, Confirm>();
+  /** Called when everything is settled. */
+  #idle: (() => void)[] = [];
+  #windowBytes: number;
+  #unsettledBytes = 0;
+  #nextSequence = 1;
+  #settled = 0;
+  /** Since the last frame with the flag ack-soon. */
+  #bytesSinceAckSoon = 0;
+  #framesSinceAckSoon = 0;
+  #pending = false;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+    this.#windowBytes = options.windowBytes;
+  }
+
+  /** The sequence of the first message that a new host would be sent. */
+  get firstUnsettled(): number {
+    return this.#settled + 1;
+  }
+
+  get unsettledFrames(): number {
+    return this.#nextSequence - 1 - this.#settled;
+  }
+
+  get unsettledBytes(): number {
+    return this.#unsettledBytes;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Whether a frame of this size can be admitted now. */
+  hasRoom(size: number): boolean {
+    if (this.#waiting.length > 0) return false;
+    const frames = this.unsettledFrames;
+    return frames === 0 || (this.#unsettledBytes + size <= this.#windowBytes && frames < WINDOW_FRAMES);
+  }
+
+  /**
+   * Makes room for a frame of `size` bytes and returns its slab; the caller writes it at `slab.end - size` and
+   * calls {@link seal}. Only after {@link hasRoom}.
+   */
+  reserve(size: number): { readonly bytes: Buffer; readonly end: number } {
+    let slab = this.#slabs.at(-1);
+    if (slab === undefined || slab.end + size > slab.bytes.length) {
+      slab = this.#addSlab(size);
+    }
+    slab.end += size;
+    return slab;
+  }
+
+  /** Numbers a frame that was written at `at` and counts it; returns its sequence. */
+  seal(bytes: Buffer, at: number, size: number): number {
+    const sequence = this.#nextSequence++;
+    writeU64(bytes, at + At.sequence, sequence);
+    this.#unsettledBytes += size;
+    this.#bytesSinceAckSoon += size;
+    this.#framesSinceAckSoon += 1;
+    if (this.#bytesSinceAckSoon * 2 >= this.#windowBytes || this.#framesSinceAckSoon * 2 >= WINDOW_FRAMES) {
+      this.markAckSoon(bytes, at);
+    }
+    if (!this.#pending) {
+      this.#pending = true;
+      this.#options.onPending();
+    }
+    return sequence;
+  }
+
+  markAckSoon(bytes: Buffer, at: number): void {
+    bytes[at + At.flags + 1]! |= Flag.ackSoon;
+    this.#bytesSinceAckSoon = 0;
+    this.#framesSinceAckSoon = 0;
+  }
+
+  /** Admits a frame when there is room; resolves to its sequence. */
+  admitLater(frame: Buffer, signal: AbortSignal | undefined): Promise<number> {
+    if (this.#waitingBytes + frame.length > OUTBOX_WINDOWS * this.#options.windowBytes && this.#waiting.length > 0) {
+      return Promise.reject(outboxFull(this.#waiting.length, this.#waitingBytes));
+    }
+    if (this.#waiting.length === 0 && this.#framesSinceAckSoon > 0) this.#options.onStarving();
+    return new Promise((resolve, reject) => {
+      const waiting = { frame, admit: resolve, reject };
+      this.#waiting.push(waiting);
+      this.#waitingBytes += frame.length;
+      signal?.addEventListener('abort', () => this.#withdraw(waiting, signal.reason), { once: true });
+    });
+  }
+
+  /** Registers who waits for the receipt of a message. */
+  expectReceipt(sequence: number, confirm: Confirm): void {
+    this.#confirms.set(sequence, confirm);
+  }
+
+  forgetReceipt(sequence: number): void {
+    this.#confirms.delete(sequence);
+  }
+
+  /** Takes what was not sent yet, as slices that stay as they are until settled. */
+  take(queue: { push(part: Uint8Array): void }): void {
+    this.#pending = false;
+    for (let index = this.#slabs.length - 1; index >= 0; index -= 1) {
+      if (this.#slabs[index]!.sent < this.#slabs[index]!.end) continue;
+      return this.#takeFrom(index + 1, queue);
+    }
+    this.#takeFrom(0, queue);
+  }
+
+  /** The link is new: everything unsettled is to be sent again, marked as such, before anything else. */
+  rewind(): void {
+    for (const slab of this.#slabs) {
+      for (let at = slab.start; at < slab.sent; at += frameSize(slab.bytes, at, slab.end)) {
+        writeU16(slab.bytes, at + At.flags, readFlags(slab.bytes, at) | Flag.resent);
+      }
+      slab.sent = slab.start;
+    }
+    if (this.#slabs.length > 0) this.#options.onPending();
+  }
+
+  settle({ upTo, windowBytes, receipts }: Settled): void {
+    this.#windowBytes = Math.min(windowBytes, this.#options.windowBytes);
+    for (const receipt of receipts) this.#takeReceipt(receipt);
+    if (upTo > this.#settled && upTo < this.#nextSequence) {
+      this.#settled = upTo;
+      this.#release(upTo);
+    }
+    this.#admitWaiting();
+    if (this.unsettledFrames === 0 && this.#waiting.length === 0) this.#tellIdle();
+  }
+
+  /** The window that a new host grants. */
+  grant(windowBytes: number): void {
+    this.#windowBytes = Math.min(windowBytes, this.#options.windowBytes);
+  }
+
+  /** Resolves when everything that was published is settled. */
+  whenIdle(): Promise<void> {
+    if (this.unsettledFrames === 0 && this.#waiting.length === 0) return Promise.resolve();
+    this.#options.onStarving();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Rejects everybody who waits, for room or for a receipt. The window itself is kept. */
+  rejectWaiting(reason: unknown): void {
+    const waiting = this.#waiting.splice(0);
+    this.#waitingBytes = 0;
+    for (const { reject } of waiting) reject(reason);
+    const confirms = [...this.#confirms.values()];
+    this.#confirms.clear();
+    for (const { reject } of confirms) reject(reason);
+  }
+
+  #takeReceipt(receipt: SettledReceipt): void {
+    const confirm = this.#confirms.get(receipt.sequence);
+    this.#confirms.delete(receipt.sequence);
+    if (confirm !== undefined) confirm.resolve(receipt);
+    else if (receipt.code !== undefined) this.#options.onUndeliverable(receipt);
+  }
+
+  #addSlab(size: number): Slab {
+    const full = this.#slabs.at(-1);
+    if (full !== undefined && full.sent < full.end) this.#options.onFull();
+    const spare = size > SLAB_BYTES ? undefined : this.#spare.pop();
+    const bytes = spare ?? Buffer.allocUnsafeSlow(Math.max(size, SLAB_BYTES));
+    const slab = { bytes, start: 0, sent: 0, end: 0 };
+    this.#slabs.push(slab);
+    return slab;
+  }
+
+  #takeFrom(first: number, queue: { push(part: Uint8Array): void }): void {
+    for (let index = first; index < this.#slabs.length; index += 1) {
+      const slab = this.#slabs[index]!;
+      queue.push(slab.bytes.subarray(slab.sent, slab.end));
+      slab.sent = slab.end;
+    }
+  }
+
+  /** Frees the memory of everything up to this sequence. */
+  #release(upTo: number): void {
+    let freed = 0;
+    for (const slab of this.#slabs) {
+      while (slab.start < slab.end && readU64(slab.bytes, slab.start + At.sequence) <= upTo) {
+        const size = frameSize(slab.bytes, slab.start, slab.end);
+        slab.start += size;
+        this.#unsettledBytes -= size;
+      }
+      if (slab.start < slab.end) break;
+      freed += 1;
+    }
+    for (const { bytes } of this.#slabs.splice(0, freed)) {
+      if (bytes.length === SLAB_BYTES && this.#spare.length < SPARE_SLABS) this.#spare.push(bytes);
+    }
+  }
+
+  #admitWaiting(): void {
+    let admitted = 0;
+    for (const { frame, admit } of this.#waiting) {
+      const frames = this.unsettledFrames;
+      const fits = this.#unsettledBytes + frame.length <= this.#windowBytes && frames < WINDOW_FRAMES;
+      if (!fits && frames > 0) break;
+      const slab = this.reserve(frame.length);
+      const at = slab.end - frame.length;
+      frame.copy(slab.bytes, at);
+      admit(this.seal(slab.bytes, at, frame.length));
+      this.#waitingBytes -= frame.length;
+      admitted += 1;
+    }
+    this.#waiting.splice(0, admitted);
+    if (this.#waiting.length > 0 && this.#framesSinceAckSoon > 0) this.#options.onStarving();
+  }
+
+  #withdraw(waiting: Waiting, reason: unknown): void {
+    const index = this.#waiting.indexOf(waiting);
+    if (index === -1) return;
+    this.#waiting.splice(index, 1);
+    this.#waitingBytes -= waiting.frame.length;
+    waiting.reject(reason);
+  }
+
+  #tellIdle(): void {
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const resolve of idle) resolve();
+  }
+}
+
+function outboxFull(messages: number, bytes: number): MailslotError {
+  return new MailslotError(
+    'MAILSLOT_OUTBOX_FULL',
+    `publish: ${messages} messages (${bytes} bytes) wait for room already; await publish() before publishing more`,
+  );
+}

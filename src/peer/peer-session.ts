@@ -1,0 +1,247 @@
+// One link as the peer sees it: WELCOME, JOIN, OPEN, then frames both ways until it ends. It takes the stream
+// apart, hands each frame to whom it concerns, and keeps what is sent in order. Nothing here outlives the link.
+import { isErrorCode, MailslotError } from '../errors.js';
+import { PING_INTERVAL, SILENCE_TIMEOUT, STALL_THRESHOLD } from '../limits.js';
+import type { Link } from '../transport/link.js';
+import type { Clock, Timer } from '../util/clock.js';
+import { PartQueue } from '../util/part-queue.js';
+import {
+  controlFrame,
+  type GoAway,
+  type Join,
+  type Open,
+  readControl,
+  type SlotAnswer,
+  type Welcome,
+} from '../wire/control.js';
+import { At, checkFrame, Flag, FrameFault, frameSize, Kind } from '../wire/frame.js';
+import { FrameSplitter } from '../wire/frame-splitter.js';
+import type { PeerId } from '../wire/peer-id.js';
+import type { Asker } from './asker.js';
+import type { Inbox } from './inbox.js';
+import type { ChunkHold } from './message.js';
+import type { Outbox } from './outbox.js';
+import type { Responders } from './responder.js';
+
+export interface PeerSessionOptions {
+  clock: Clock;
+  link: Link;
+  peerId: PeerId;
+  inbox: Inbox;
+  outbox: Outbox;
+  asker: Asker;
+  responders: Responders;
+  /** What this peer brings; asked for when WELCOME has come. */
+  join(): Join;
+  /** The gate is open: everything flows from here on. */
+  onOpen(open: Open, welcome: Welcome): void;
+  onSlotAnswer(answer: SlotAnswer): void;
+  /** Called once. An error with a fatal code ends the Bus, any other end is followed by another link. */
+  onEnd(cause: Error | undefined): void;
+}
+
+/** How often silence is looked at. */
+const LOOK_INTERVAL = 1_000;
+
+export class PeerSession {
+  readonly #options: PeerSessionOptions;
+  readonly #splitter: FrameSplitter;
+  readonly #parts = new PartQueue();
+  #state: 'greeting' | 'joined' | 'open' | 'ended' = 'greeting';
+  #welcome: Welcome | undefined;
+  #flushing = false;
+  /** The chunk that is being taken apart. */
+  #chunk: Buffer | undefined;
+  #hold: ChunkHold | undefined;
+  #lastHeard: number;
+  #lookedAt: number;
+  #lookTimer: Timer;
+
+  constructor(options: PeerSessionOptions) {
+    this.#options = options;
+    const { clock, link } = options;
+    this.#splitter = new FrameSplitter((bytes, start, end) => this.#takeFrames(bytes, start, end));
+    this.#lastHeard = this.#lookedAt = clock.now();
+    this.#lookTimer = clock.setTimer(LOOK_INTERVAL, () => this.#look());
+    link.pipe.handlers = {
+      data: (chunk) => this.#receive(chunk),
+      drained() {},
+      closed: (cause) => this.end(cause),
+    };
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  /** Bytes on their way out of this process. */
+  get queuedBytes(): number {
+    return this.#options.link.pipe.queuedBytes;
+  }
+
+  /** Sends a frame behind everything published before it; false when the gate is not open. */
+  send(frame: Uint8Array): boolean {
+    if (this.#state !== 'open') return false;
+    this.#options.outbox.take(this.#parts);
+    this.#queue(frame);
+    return true;
+  }
+
+  /** Sends what is pending soon; several calls in one tick make one write. */
+  scheduleFlush(): void {
+    if (this.#flushing || this.#state === 'ended') return;
+    this.#flushing = true;
+    this.#options.clock.defer(() => {
+      this.#flushing = false;
+      this.flush();
+    });
+  }
+
+  flush(): void {
+    if (this.#state === 'ended') return;
+    if (this.#state === 'open') this.#options.outbox.take(this.#parts);
+    if (!this.#parts.isEmpty) this.#options.link.pipe.write(this.#parts.take());
+  }
+
+  /** Says goodbye, after everything that is pending. */
+  leave(): void {
+    if (this.#state === 'ended') return;
+    this.#queue(controlFrame('GOAWAY', this.#options.peerId.bytes, { code: 'closed', reason: '' }));
+    this.flush();
+    this.#options.link.pipe.end();
+    this.end(undefined);
+  }
+
+  /** Ends the session; the link is closed if it is not yet. */
+  end(cause: Error | undefined): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    this.#lookTimer.cancel();
+    if (cause !== undefined) this.#options.link.pipe.destroy();
+    this.#options.onEnd(cause);
+  }
+
+  #queue(frame: Uint8Array): void {
+    this.#parts.push(frame);
+    this.scheduleFlush();
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#state === 'ended') return;
+    const { clock, link, inbox } = this.#options;
+    this.#lastHeard = clock.now();
+    // one for the walk itself: messages may come and go while it lasts
+    const hold = { messages: 1, release: () => link.pipe.recycle(chunk) };
+    this.#chunk = chunk;
+    this.#hold = hold;
+    try {
+      this.#splitter.push(chunk);
+    } catch (error) {
+      if (!(error instanceof FrameFault)) throw error;
+      this.#violation(error.message);
+    }
+    this.#chunk = undefined;
+    hold.messages -= 1;
+    if (hold.messages === 0) hold.release();
+    inbox.flush();
+  }
+
+  #takeFrames(bytes: Buffer, start: number, end: number): number {
+    const { inbox } = this.#options;
+    const hold = bytes === this.#chunk ? this.#hold : undefined;
+    let at = start;
+    while (at < end) {
+      const size = frameSize(bytes, at, end);
+      if (size === 0 || size > end - at) break;
+      checkFrame(bytes, at, size);
+      const kind = bytes[at + At.kind]!;
+      if (kind === Kind.publish) {
+        const from = inbox.take(bytes, at, size, hold);
+        if (bytes[at + At.flags + 1]! & Flag.ackSoon) inbox.hasten(from);
+      } else {
+        this.#takeOther(kind, bytes, at, size);
+      }
+      at += size;
+      if (this.#state === 'ended') return end;
+    }
+    return at;
+  }
+
+  #takeOther(kind: number, bytes: Buffer, at: number, size: number): void {
+    const { inbox, outbox, asker, responders } = this.#options;
+    switch (kind) {
+      case Kind.reply:
+        return asker.takeReply(bytes, at, size);
+      case Kind.query:
+        return responders.takeQuery(bytes, at, size);
+      case Kind.cancel:
+        return responders.cancel(bytes, at);
+      case Kind.ack:
+        return inbox.hastenAll(readControl('ACKNOW', bytes, at, size));
+      case Kind.settled:
+        return outbox.settle(readControl('SETTLED', bytes, at, size));
+      case Kind.gap:
+        return inbox.takeGap(readControl('GAP', bytes, at, size));
+      case Kind.welcome:
+        return this.#takeWelcome(readControl('WELCOME', bytes, at, size));
+      case Kind.open:
+        return this.#takeOpen(readControl('OPEN', bytes, at, size));
+      case Kind.slot:
+        return this.#options.onSlotAnswer(readControl('SLOT answer', bytes, at, size));
+      case Kind.ping:
+        return this.#takePing(readControl('PING', bytes, at, size));
+      case Kind.goaway:
+        return this.#takeGoAway(readControl('GOAWAY', bytes, at, size));
+      default:
+        // kinds that a later minor version adds for peers to take or leave
+        if (kind < 16) throw new FrameFault(`a host does not send frames of kind ${kind}`);
+        inbox.skip(bytes, at);
+    }
+  }
+
+  #takeWelcome(welcome: Welcome): void {
+    if (this.#state !== 'greeting' || this.#welcome !== undefined) throw new FrameFault('WELCOME came twice');
+    this.#welcome = welcome;
+    this.#state = 'joined';
+    this.#queue(controlFrame('JOIN', this.#options.peerId.bytes, this.#options.join()));
+  }
+
+  #takeOpen(open: Open): void {
+    if (this.#state !== 'joined' || this.#welcome === undefined) throw new FrameFault('OPEN came before WELCOME, or twice');
+    this.#state = 'open';
+    this.#options.onOpen(open, this.#welcome);
+  }
+
+  #takePing(word: 'ping' | 'pong'): void {
+    if (word === 'ping') this.#queue(controlFrame('PING', this.#options.peerId.bytes, 'pong'));
+  }
+
+  #takeGoAway({ code, reason }: GoAway): void {
+    if (!isErrorCode(code)) return this.end(undefined);
+    this.end(new MailslotError(code, `the host ended the link: ${reason}`));
+  }
+
+  #violation(reason: string): void {
+    const data = { code: 'MAILSLOT_PROTOCOL_VIOLATION', reason };
+    this.#queue(controlFrame('GOAWAY', this.#options.peerId.bytes, data));
+    this.flush();
+    this.end(new MailslotError('MAILSLOT_PROTOCOL_VIOLATION', `the host broke the protocol: ${reason}`));
+  }
+
+  /** Notices a host that says nothing any more. */
+  #look(): void {
+    const { clock, peerId } = this.#options;
+    const now = clock.now();
+    const suspended = now - this.#lookedAt > LOOK_INTERVAL + STALL_THRESHOLD;
+    this.#lookedAt = now;
+    // who was suspended itself has no right to judge
+    if (suspended) this.#lastHeard = now;
+    const silence = now - this.#lastHeard;
+    if (silence > SILENCE_TIMEOUT) {
+      const message = `the host has said nothing for ${Math.round(silence)} ms`;
+      return this.end(new MailslotError('MAILSLOT_UNREACHABLE', message));
+    }
+    if (silence > PING_INTERVAL) this.#queue(controlFrame('PING', peerId.bytes, 'ping'));
+    this.#lookTimer = clock.setTimer(LOOK_INTERVAL, () => this.#look());
+  }
+}

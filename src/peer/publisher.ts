@@ -1,0 +1,211 @@
+// Turns publish() into frames in the outbox. The common case (bytes or a value, no options, room in the window)
+// is #tryPublish: a prepared header is copied into the slab and patched; nothing is allocated for bytes.
+import { MailslotError } from '../errors.js';
+import { MAX_HEADERS, MAX_HEADERS_BYTES } from '../limits.js';
+import type { Clock } from '../util/clock.js';
+import type { SettledReceipt } from '../wire/control.js';
+import { At, encodeHeaders, Flag, headSize, Kind, PREFIX_BYTES, writeHead, writeU32, writeU64 } from '../wire/frame.js';
+import { parsePeerId, type PeerId } from '../wire/peer-id.js';
+import { checkSubject } from '../wire/subject.js';
+import { byteStringHeadSize, encodeValue, isPlainBytes, writeByteStringHead } from '../wire/values.js';
+import type { PublishOptions, Receipt } from './api.js';
+import type { Outbox } from './outbox.js';
+
+/** Subjects whose headers are kept ready; beyond that all are dropped and made anew. */
+const KEPT_TEMPLATES = 4_096;
+
+export interface PublisherOptions {
+  clock: Clock;
+  peerId: PeerId;
+  outbox: Outbox;
+  maxMessageBytes: number;
+}
+
+export class Publisher {
+  readonly #clock: Clock;
+  readonly #peerId: PeerId;
+  readonly #outbox: Outbox;
+  readonly #maxMessageBytes: number;
+  readonly #templates = new Map<string, Buffer>();
+  #lastSubject = '';
+  #lastTemplate: Buffer | undefined;
+  /** The time stamped on messages; read once per tick and slab, since reading it costs as much as the copy. */
+  #time = 0;
+  messages = 0;
+  bytes = 0;
+
+  constructor({ clock, peerId, outbox, maxMessageBytes }: PublisherOptions) {
+    this.#clock = clock;
+    this.#peerId = peerId;
+    this.#outbox = outbox;
+    this.#maxMessageBytes = maxMessageBytes;
+  }
+
+  /** What was written so far is being sent: later messages get a later time. */
+  flushed(): void {
+    this.#time = 0;
+  }
+
+  /**
+   * Publishes when that is possible at once.
+   * @returns false when it is not; nothing was done then
+   * @throws MAILSLOT_NOT_ENCODABLE
+   */
+  tryPublish(subject: string, data: unknown): boolean {
+    const template = subject === this.#lastSubject ? this.#lastTemplate : this.#templates.get(subject);
+    if (template === undefined) return false;
+    this.#lastSubject = subject;
+    this.#lastTemplate = template;
+    const isBytes = isPlainBytes(data);
+    const body = isBytes ? data : encodeValue(data, 'publish');
+    const headLength = isBytes ? byteStringHeadSize(body.length) : 0;
+    const size = template.length + headLength + body.length;
+    if (size > this.#maxMessageBytes || !this.#outbox.hasRoom(size)) return false;
+    const slab = this.#outbox.reserve(size);
+    const { bytes } = slab;
+    const at = slab.end - size;
+    bytes.set(template, at);
+    writeU32(bytes, at + At.length, size - PREFIX_BYTES);
+    writeU64(bytes, at + At.time, this.#now());
+    let cursor = at + template.length;
+    if (isBytes) cursor = writeByteStringHead(bytes, cursor, body.length);
+    bytes.set(body, cursor);
+    this.#outbox.seal(bytes, at, size);
+    this.messages += 1;
+    this.bytes += size;
+    return true;
+  }
+
+  /** Publishes with every check, waiting for room if need be. Data is encoded before the first wait. */
+  async publish(subject: string, data: unknown, options: PublishOptions): Promise<Receipt | undefined> {
+    const { confirm = false, signal } = options;
+    signal?.throwIfAborted();
+    const frame = this.#encode(subject, data, options);
+    this.#keepTemplate(subject);
+    const sequence = this.#outbox.hasRoom(frame.length)
+      ? this.#admit(frame)
+      : await this.#outbox.admitLater(frame, signal);
+    this.messages += 1;
+    this.bytes += frame.length;
+    if (!confirm) return undefined;
+    const receipt = await this.#receiptOf(sequence, signal);
+    if (receipt.code === undefined) return { receivers: receipt.receivers, order: receipt.order };
+    throw new MailslotError('MAILSLOT_NO_SUCH_PEER', noSuchPeer(subject, options.to));
+  }
+
+  #admit(frame: Buffer): number {
+    const slab = this.#outbox.reserve(frame.length);
+    const at = slab.end - frame.length;
+    frame.copy(slab.bytes, at);
+    return this.#outbox.seal(slab.bytes, at, frame.length);
+  }
+
+  #encode(subject: unknown, data: unknown, options: PublishOptions): Buffer {
+    checkSubject(subject, 'publish');
+    const { confirm = false, echo = true } = options;
+    const fields = {
+      kind: Kind.publish,
+      flags: (confirm ? Flag.confirm | Flag.ackSoon : 0) | (echo ? 0 : Flag.noEcho),
+      sender: this.#peerId.bytes,
+      time: this.#now(),
+      subject,
+      to: checkPeer(options.to, 'publish')?.bytes,
+      headers: checkHeaders(options.headers, 'publish'),
+    };
+    const body = encodeValue(data, 'publish');
+    const head = headSize(fields);
+    const size = head + body.length;
+    if (size > this.#maxMessageBytes) throw tooLarge(subject, size, this.#maxMessageBytes);
+    const frame = Buffer.allocUnsafe(size);
+    writeHead(frame, 0, size, fields);
+    frame.set(body, head);
+    return frame;
+  }
+
+  #keepTemplate(subject: string): void {
+    if (this.#templates.has(subject)) return;
+    if (this.#templates.size >= KEPT_TEMPLATES) this.#templates.clear();
+    const fields = { kind: Kind.publish, sender: this.#peerId.bytes, subject };
+    const template = Buffer.allocUnsafeSlow(headSize(fields));
+    writeHead(template, 0, template.length, fields);
+    this.#templates.set(subject, template);
+  }
+
+  #now(): number {
+    if (this.#time === 0) this.#time = this.#clock.wallTime();
+    return this.#time;
+  }
+
+  #receiptOf(sequence: number, signal: AbortSignal | undefined): Promise<SettledReceipt> {
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#outbox.forgetReceipt(sequence);
+        reject(signal?.reason);
+      };
+      const release = (): void => signal?.removeEventListener('abort', onAbort);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#outbox.expectReceipt(sequence, {
+        resolve: (receipt) => {
+          release();
+          resolve(receipt);
+        },
+        reject: (reason) => {
+          release();
+          reject(reason);
+        },
+      });
+    });
+  }
+}
+
+/** Reads the option `to`. @throws MAILSLOT_INVALID_OPTION */
+export function checkPeer(to: unknown, call: string): PeerId | undefined {
+  if (to === undefined) return undefined;
+  const id = parsePeerId(to);
+  if (id !== undefined) return id;
+  const message = `${call}: \`to\` is ${describe(to)}; it takes a peer id of 16 hex digits, as in bus.id and peers()`;
+  throw new MailslotError('MAILSLOT_INVALID_OPTION', message);
+}
+
+/** Reads the option `headers`. @throws MAILSLOT_INVALID_OPTION, MAILSLOT_NOT_ENCODABLE */
+export function checkHeaders(headers: unknown, call: string): ReturnType<typeof encodeHeaders> | undefined {
+  if (headers === undefined) return undefined;
+  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
+    const message = `${call}: \`headers\` is ${describe(headers)}; it takes an object of texts`;
+    throw new MailslotError('MAILSLOT_INVALID_OPTION', message);
+  }
+  const entries = Object.entries(headers);
+  for (const [name, value] of entries) {
+    if (typeof value === 'string' && isWellFormed(name) && isWellFormed(value)) continue;
+    const message = `${call}: header "${name}" is ${describe(value)}; headers are well-formed texts`;
+    throw new MailslotError('MAILSLOT_NOT_ENCODABLE', message);
+  }
+  const encoded = encodeHeaders(headers as Record<string, string>);
+  if (encoded.count <= MAX_HEADERS && encoded.bytes.length <= MAX_HEADERS_BYTES) {
+    return encoded.count === 0 ? undefined : encoded;
+  }
+  throw new MailslotError(
+    'MAILSLOT_INVALID_OPTION',
+    `${call}: ${encoded.count} headers of ${encoded.bytes.length} bytes; at most ${MAX_HEADERS} of ${MAX_HEADERS_BYTES} bytes fit`,
+  );
+}
+
+export function tooLarge(subject: string, size: number, limit: number): MailslotError {
+  return new MailslotError(
+    'MAILSLOT_MESSAGE_TOO_LARGE',
+    `"${subject}": the message has ${size} bytes, more than maxMessageBytes of ${limit}; send less, or raise it in openBus on both sides`,
+  );
+}
+
+function noSuchPeer(subject: string, to: string | undefined): string {
+  return `publish: "${subject}" is for peer ${to}, which is not on the bus; peers() lists those that are`;
+}
+
+// String.prototype.isWellFormed is not in ES2022
+function isWellFormed(text: string): boolean {
+  return !/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(text);
+}
+
+function describe(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : value === null ? 'null' : typeof value;
+}

@@ -1,0 +1,416 @@
+// A slot: a queue with its policy, and the ways to read it. Messages are offered by the inbox; what the slot
+// does to acknowledgements, events and the host it asks of its owner.
+import PQueue from 'p-queue';
+import { MailslotError } from '../errors.js';
+import type { Clock, Timer } from '../util/clock.js';
+import type { Overflow, Slot, SlotInfo } from './api.js';
+import { IncomingMessage, type Message } from './message.js';
+import { type Entry, type Gap, isGap, SlotQueue } from './slot-queue.js';
+
+/** What a slot needs of its Bus. */
+export interface SlotOwner {
+  /** Messages that had to wait were taken: acknowledgements may be due. */
+  taken(): void;
+  gap(slot: OpenSlot, missed: number | undefined): void;
+  slow(slot: OpenSlot): void;
+  /** The slot wants no more messages. */
+  left(slot: OpenSlot): void;
+  closed(slot: OpenSlot, unread: number): void;
+}
+
+export interface OpenSlotOptions {
+  id: number;
+  pattern: string;
+  capacity: number;
+  capacityBytes: number;
+  overflow: Overflow;
+  stallTimeout: number;
+  gaps: boolean;
+  maxMessageBytes: number;
+  clock: Clock;
+  owner: SlotOwner;
+}
+
+type Item = Message | Gap;
+type Result = IteratorResult<Item, undefined>;
+
+interface Reader {
+  /** Gets the next item, or undefined when the slot closed. */
+  take(item: Item | undefined): void;
+}
+
+const DONE: Result = { done: true, value: undefined };
+
+export class OpenSlot implements Slot<unknown, Item> {
+  readonly id: number;
+  readonly pattern: string;
+  readonly #options: OpenSlotOptions;
+  readonly #queue: SlotQueue;
+  /** Those who wait for a message; while there are any, the queue is empty. */
+  readonly #readers: Reader[] = [];
+  #state: 'opening' | 'open' | 'draining' | 'closed' = 'opening';
+  #iterating = false;
+  /** The last message handed out; it lets go of its chunk when the next one is. */
+  #current: IncomingMessage | undefined;
+  #dropped = 0;
+  #missed = 0;
+  /** Messages dropped in front of the queue, which the next gap marker tells. */
+  #missedInFront = 0;
+  /** When so few wait, acknowledgements are due again. */
+  #reportAt = 0;
+  #stallTimer: Timer | undefined;
+  #stalled = false;
+  readonly #whenEmpty: (() => void)[] = [];
+
+  constructor(options: OpenSlotOptions) {
+    this.id = options.id;
+    this.pattern = options.pattern;
+    this.#options = options;
+    this.#queue = new SlotQueue({ messages: options.capacity, bytes: options.capacityBytes });
+  }
+
+  get open(): boolean {
+    return this.#state === 'open' || this.#state === 'draining';
+  }
+
+  /** Whether the host's next messages are for it. */
+  get accepting(): boolean {
+    return this.#state === 'open';
+  }
+
+  get info(): SlotInfo {
+    const next = this.#queue.peek();
+    return {
+      messageCount: this.#queue.length,
+      nextBytes: next === undefined || isGap(next) ? undefined : next.size,
+      maxMessageBytes: this.#options.maxMessageBytes,
+      capacity: this.#options.capacity,
+      dropped: this.#dropped,
+      missed: this.#missed,
+    };
+  }
+
+  get bytes(): number {
+    return this.#queue.bytes;
+  }
+
+  /** How many messages wait for room. */
+  get waiting(): number {
+    return this.#queue.waiting;
+  }
+
+  /** Whether somebody is reading, or about to. */
+  get isRead(): boolean {
+    return this.#iterating || this.#readers.length > 0;
+  }
+
+  // — the inbox's side —
+
+  /** The host delivers to it from here on. */
+  opened(): void {
+    if (this.#state === 'opening') this.#state = 'open';
+  }
+
+  offer(message: IncomingMessage): void {
+    const reader = this.#readers.length > 0 ? this.#readers.shift() : undefined;
+    if (reader !== undefined) return reader.take(this.#handOut(message));
+    const queue = this.#queue;
+    if (queue.waiting > 0 || !queue.hasRoom(message.size)) this.#overflow(message);
+    queue.push(message);
+  }
+
+  /** So many messages are missing here; undefined when nobody knows how many. */
+  offerGap(missed: number | undefined): void {
+    this.#missed += missed ?? 0;
+    this.#options.owner.gap(this, missed);
+    if (!this.#options.gaps) return;
+    const gap: Gap = { gap: { missed } };
+    const reader = this.#readers.shift();
+    if (reader !== undefined) reader.take(gap);
+    else this.#queue.push(gap);
+  }
+
+  firstUntaken(sender: IncomingMessage['from']): number | undefined {
+    return this.#queue.waiting === 0 ? undefined : this.#queue.firstUntaken(sender);
+  }
+
+  /** Acknowledgements were sent; the next ones are due when half of what waits now was taken. */
+  reported(): void {
+    this.#reportAt = this.#queue.waiting >> 1;
+  }
+
+  #overflow(message: IncomingMessage): void {
+    if (this.#options.overflow === 'drop-oldest' || this.#stalled) return this.#dropOldest(message.size);
+    if (this.#stallTimer !== undefined) return;
+    this.#options.owner.slow(this);
+    this.#stallTimer = this.#options.clock.setTimer(this.#options.stallTimeout, () => this.#stall());
+  }
+
+  /** Makes room for a message of this size by dropping from the front. */
+  #dropOldest(size: number): void {
+    const { capacity, capacityBytes } = this.#options;
+    const queue = this.#queue;
+    let dropped = 0;
+    while (queue.length > 0 && (queue.length >= capacity || queue.bytes + size > capacityBytes)) {
+      const entry = queue.shift()!;
+      if (isGap(entry)) this.#missedInFront += entry.gap.missed ?? 0;
+      else {
+        entry.detach();
+        dropped += 1;
+      }
+    }
+    if (dropped === 0) return;
+    this.#dropped += dropped;
+    this.#missed += dropped;
+    this.#missedInFront += dropped;
+    this.#options.owner.gap(this, dropped);
+    this.#options.owner.taken();
+  }
+
+  /** Full and unread for too long: publishers shall not wait for it any longer. */
+  #stall(): void {
+    this.#stalled = true;
+    this.#dropOldest(0);
+  }
+
+  #wasRead(): void {
+    this.#stallTimer?.cancel();
+    this.#stallTimer = undefined;
+    this.#stalled = false;
+  }
+
+  // — reading —
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<Item> {
+    this.#beginIteration('for await');
+    const next = (): Promise<Result> => {
+      const item = this.#tryTake();
+      if (item !== undefined) return Promise.resolve({ done: false, value: item });
+      if (this.#state === 'closed') return this.#endIteration();
+      return new Promise((resolve) => {
+        this.#readers.push({
+          take: (arrived) => {
+            if (arrived === undefined) resolve(this.#endIteration());
+            else resolve({ done: false, value: arrived });
+          },
+        });
+      });
+    };
+    const end = async (): Promise<Result> => {
+      await this.#endIteration();
+      await this.close();
+      return DONE;
+    };
+    return { next, return: end, [Symbol.asyncIterator]: iteratorItself };
+  }
+
+  batches(): AsyncIterableIterator<Item[]> {
+    this.#beginIteration('batches');
+    let last: Item[] = [];
+    const next = async (): Promise<IteratorResult<Item[], undefined>> => {
+      for (const item of last) if (!isGap(item)) (item as IncomingMessage).detach();
+      const first = this.#tryTake() ?? (await this.#nextItem(undefined));
+      if (first === undefined) {
+        await this.#endIteration();
+        return DONE as IteratorResult<Item[], undefined>;
+      }
+      last = [first];
+      this.#current = undefined;
+      for (let item = this.#takeEntry(); item !== undefined; item = this.#takeEntry()) last.push(item);
+      return { done: false, value: last };
+    };
+    const end = async (): Promise<IteratorResult<Item[], undefined>> => {
+      for (const item of last) if (!isGap(item)) (item as IncomingMessage).detach();
+      await this.#endIteration();
+      await this.close();
+      return DONE as IteratorResult<Item[], undefined>;
+    };
+    return { next, return: end, [Symbol.asyncIterator]: iteratorItself };
+  }
+
+  async read(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<Item | undefined> {
+    const { timeout, signal } = options;
+    signal?.throwIfAborted();
+    const item = this.#tryTake();
+    if (item !== undefined) {
+      this.#current?.detach();
+      return item;
+    }
+    if (this.#state === 'closed') throw closedError(this.pattern, 'read');
+    if (timeout !== undefined && timeout <= 0) return undefined;
+    const arrived = await this.#nextItem({ timeout, signal });
+    this.#current?.detach();
+    return arrived;
+  }
+
+  peek(): Message | undefined {
+    for (const entry of this.#queue) if (!isGap(entry)) return entry;
+    return undefined;
+  }
+
+  async consume(handler: (message: Item) => unknown, options: { concurrency?: number } = {}): Promise<void> {
+    const { concurrency = 1 } = options;
+    const queue = new PQueue({ concurrency });
+    const failure = new Failure();
+    for await (const item of this) {
+      if (concurrency > 1 && !isGap(item)) (item as IncomingMessage).detach();
+      await queue.onSizeLessThan(1);
+      if (failure.happened) break;
+      void queue.add(async () => handler(item)).catch((error: unknown) => failure.note(error));
+      if (concurrency === 1) await queue.onIdle();
+      if (failure.happened) break;
+    }
+    await queue.onIdle();
+    failure.rethrow();
+  }
+
+  async drain(): Promise<void> {
+    if (this.#state === 'open' || this.#state === 'opening') {
+      this.#state = 'draining';
+      this.#options.owner.left(this);
+    }
+    if (this.#state === 'draining' && this.#queue.length > 0) {
+      await new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
+    }
+    await this.close();
+  }
+
+  async close(): Promise<{ unread: number }> {
+    if (this.#state === 'closed') return { unread: 0 };
+    const wasDraining = this.#state === 'draining';
+    this.#state = 'closed';
+    this.#wasRead();
+    const unread = this.#discard();
+    if (!wasDraining) this.#options.owner.left(this);
+    this.#options.owner.closed(this, unread);
+    for (const resolve of this.#whenEmpty.splice(0)) resolve();
+    for (const reader of this.#readers.splice(0)) reader.take(undefined);
+    return { unread };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #discard(): number {
+    let unread = 0;
+    for (let entry = this.#queue.shift(); entry !== undefined; entry = this.#queue.shift()) {
+      if (isGap(entry)) continue;
+      entry.detach();
+      unread += 1;
+    }
+    this.#current?.detach();
+    this.#current = undefined;
+    return unread;
+  }
+
+  #beginIteration(call: string): void {
+    if (this.#iterating) {
+      throw new MailslotError(
+        'MAILSLOT_INVALID_OPTION',
+        `${call}: slot "${this.pattern}" is being iterated already; use read() or consume() with concurrency, or subscribe again`,
+      );
+    }
+    this.#iterating = true;
+  }
+
+  #endIteration(): Promise<Result> {
+    this.#iterating = false;
+    this.#current?.detach();
+    this.#current = undefined;
+    return Promise.resolve(DONE);
+  }
+
+  /** The next item of the queue, which becomes the current one. */
+  #tryTake(): Item | undefined {
+    const entry = this.#takeEntry();
+    if (entry === undefined) this.#current?.detach();
+    return entry === undefined || isGap(entry) ? entry : this.#handOut(entry);
+  }
+
+  #handOut(message: IncomingMessage): IncomingMessage {
+    this.#current?.detach();
+    this.#current = message;
+    return message;
+  }
+
+  #takeEntry(): Entry | undefined {
+    if (this.#missedInFront > 0) {
+      const missed = this.#missedInFront;
+      this.#missedInFront = 0;
+      if (this.#options.gaps) return { gap: { missed } };
+    }
+    const queue = this.#queue;
+    const { waiting } = queue;
+    const entry = queue.shift();
+    if (waiting > 0) this.#afterTakingWaiting(waiting);
+    if (queue.length === 0 && this.#whenEmpty.length > 0) for (const resolve of this.#whenEmpty.splice(0)) resolve();
+    return entry;
+  }
+
+  #afterTakingWaiting(before: number): void {
+    if (this.#stallTimer !== undefined) this.#wasRead();
+    const { waiting } = this.#queue;
+    if (waiting === before || waiting > this.#reportAt) return;
+    this.reported();
+    this.#options.owner.taken();
+  }
+
+  #nextItem(options: { timeout?: number | undefined; signal?: AbortSignal | undefined } | undefined): Promise<Item | undefined> {
+    return new Promise((resolve, reject) => {
+      const signal = options?.signal;
+      let timer: Timer | undefined;
+      const settle = (): void => {
+        timer?.cancel();
+        signal?.removeEventListener('abort', onAbort);
+      };
+      const leave = (): void => {
+        settle();
+        this.#readers.splice(this.#readers.indexOf(reader), 1);
+      };
+      const onAbort = (): void => {
+        leave();
+        reject(signal?.reason);
+      };
+      const reader: Reader = {
+        take: (item) => {
+          settle();
+          if (item === undefined && options !== undefined) reject(closedError(this.pattern, 'read'));
+          else resolve(item);
+        },
+      };
+      this.#readers.push(reader);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      if (options?.timeout !== undefined) {
+        timer = this.#options.clock.setTimer(options.timeout, () => {
+          leave();
+          resolve(undefined);
+        });
+      }
+    });
+  }
+}
+
+/** The first error of handlers that run side by side. */
+class Failure {
+  happened = false;
+  #error: unknown;
+
+  note(error: unknown): void {
+    if (this.happened) return;
+    this.happened = true;
+    this.#error = error;
+  }
+
+  rethrow(): void {
+    if (this.happened) throw this.#error;
+  }
+}
+
+function iteratorItself<T>(this: T): T {
+  return this;
+}
+
+function closedError(pattern: string, call: string): MailslotError {
+  return new MailslotError('MAILSLOT_CLOSED', `${call}: slot "${pattern}" is closed; subscribe again for more`);
+}
