@@ -276,7 +276,6 @@ export class Relay {
     const { sender } = session;
     if (sender === undefined) return;
     this.#settling.relayed(sender);
-    if (sender.urgent) this.#settling.hasten(sender);
     if (sender.unsettledBytes > WINDOW_BYTES_MAX + MAX_FRAME_BYTES) {
       throw new FrameFault(`${sender.unsettledBytes} bytes are unsettled; a window is ${WINDOW_BYTES_MAX} at most`);
     }
@@ -385,6 +384,7 @@ export class Relay {
 
   #acknowledge(session: Session, bytes: Buffer, at: number, size: number): void {
     this.#settling.acknowledge(session, readControl('ACK', bytes, at, size));
+    if (readFlags(bytes, at) & Flag.ackSoon && session.sender !== undefined) this.#settling.hasten(session.sender);
     if (session.stalled) this.#revive(session);
   }
 

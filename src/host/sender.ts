@@ -28,6 +28,7 @@ export class Sender {
   readonly #pairs = new Map<Session, Pair>();
   /** Sequences whose settling is reported at once, rising. */
   #urgent: number[] = [];
+  #wantsHaste = false;
   /** Receipts of confirmed messages that are not settled, by rising sequence. */
   #receipts: SettledReceipt[] = [];
   #sentReceipts: SettledReceipt[] = [];
@@ -77,13 +78,17 @@ export class Sender {
     for (const session of [...this.#pairs.keys()]) this.release(session);
   }
 
-  /** Whether a message is under way whose settling is reported at once. */
-  get urgent(): boolean {
-    return this.#urgent.length > 0;
-  }
-
+  /** Settling up to this sequence shall be reported at once. */
   markUrgent(sequence: number): void {
     this.#urgent.push(sequence);
+    this.#wantsHaste = true;
+  }
+
+  /** Whether its receivers are to be asked for acknowledgements; true once for each call of markUrgent. */
+  takeHaste(): boolean {
+    const wanted = this.#wantsHaste;
+    this.#wantsHaste = false;
+    return wanted;
   }
 
   expectReceipt(receipt: SettledReceipt): void {
@@ -112,9 +117,15 @@ export class Sender {
     return least;
   }
 
-  /** The receivers that owe something and were not handed `sequence` itself. */
-  *behind(sequence: number): Iterable<Session> {
-    for (const [session, pair] of this.#pairs) if (pair.delivered < sequence) yield session;
+  /** The receivers that owe something and do not see the flag of the last urgent message themselves. */
+  *behind(): Iterable<Session> {
+    const flagged = this.#urgent.at(-1) ?? 0;
+    for (const [session, pair] of this.#pairs) if (pair.delivered < flagged) yield session;
+  }
+
+  /** Everybody who owes something. */
+  owing(): Iterable<Session> {
+    return this.#pairs.keys();
   }
 
   /** Whether a SETTLED is due now: for an urgent message, or after `bytes` since the last one. */

@@ -72,12 +72,21 @@ export class Settling {
     sender.mark();
     this.#active.add(sender);
     this.#touched.add(sender);
+    if (sender.takeHaste()) this.#askAll(sender, sender.behind());
   }
 
-  /** Asks everybody who owes this sender something, and does not see its flag, to acknowledge at once. */
+  /** A publisher wants everything settled that it has sent so far. */
   hasten(sender: Sender): void {
+    if (sender.relayed <= sender.told) return;
+    sender.markUrgent(sender.relayed);
+    sender.takeHaste();
+    this.#askAll(sender, sender.owing());
+    this.#touched.add(sender);
+  }
+
+  #askAll(sender: Sender, receivers: Iterable<Session>): void {
     const frame = controlFrame('ACKNOW', this.#hostId.bytes, [sender.peerId.bytes]);
-    for (const session of sender.behind(sender.relayed)) this.#outlet.post(session, frame);
+    for (const session of receivers) this.#outlet.post(session, frame);
   }
 
   acknowledge(session: Session, acknowledgements: readonly Acknowledgement[]): void {

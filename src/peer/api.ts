@@ -169,7 +169,8 @@ export type BusEvent =
   | { type: 'peer-joined'; peer: Peer }
   | { type: 'peer-left'; peer: Peer; cause: LeaveCause }
   | { type: 'slow-slot'; pattern: string; waiting: number }
-  | { type: 'gap'; pattern: string; missed: number | undefined }
+  /** Messages are missing in a slot; `sender` and `reason` are set when one came that could not be read. */
+  | { type: 'gap'; pattern: string; missed: number | undefined; sender?: string; reason?: string }
   | { type: 'slot-closed'; pattern: string; unread: number }
   | { type: 'publish-failed'; subject: string; error: unknown }
   | { type: 'handler-failed'; pattern: string; error: unknown }

@@ -14,6 +14,7 @@ import {
 import type { Link } from '../transport/link.js';
 import type { Clock, KeepAlive } from '../util/clock.js';
 import { controlFrame, type Join, type SlotAnswer, type SlotSpec } from '../wire/control.js';
+import { Flag } from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
 import type { PeerInfo, PeerLeft } from '../wire/presence.js';
 import { checkPattern, checkSubject } from '../wire/subject.js';
@@ -47,7 +48,7 @@ import { checkHeaders, checkPeer, Publisher, tooLarge } from './publisher.js';
 import { ReplyStream } from './reply-stream.js';
 import { Responders } from './responder.js';
 import type { Gap } from './slot-queue.js';
-import { OpenSlot } from './slot.js';
+import { type Blame, OpenSlot } from './slot.js';
 
 export interface OpenBusOptions {
   name: string;
@@ -99,6 +100,7 @@ export class OpenBus implements Bus {
   #lastSlotId = 0;
   #presence: OpenSlot | undefined;
   #reconnects = 0;
+  #afterClosing: Promise<void> | undefined;
   #resolveClosed: (cause: Error | undefined) => void = () => {};
 
   constructor(options: OpenBusOptions) {
@@ -117,14 +119,13 @@ export class OpenBus implements Bus {
       windowBytes: options.windowBytes,
       onPending: () => this.#connection.session?.scheduleFlush(),
       onFull: () => this.#flushSlab(),
-      onStarving: () => void send(controlFrame('ACK', peerId.bytes, [], { flags: 16 })),
+      onStarving: () => void send(controlFrame('ACK', peerId.bytes, [], { flags: Flag.ackSoon })),
       onUndeliverable: (receipt) => this.#undeliverable(receipt.code),
     });
     this.#inbox = new Inbox({
       clock,
       maxMessageBytes,
       sendAck: (acknowledgements) => void send(controlFrame('ACK', peerId.bytes, acknowledgements)),
-      onUnreadable: () => {},
     });
     this.#publisher = new Publisher({ clock, peerId, outbox: this.#outbox, maxMessageBytes });
     this.#asker = new Asker({ clock, peerId, send });
@@ -146,7 +147,7 @@ export class OpenBus implements Bus {
       onDisconnected: (epoch, cause) => this.#onDisconnected(epoch, cause),
       onReconnecting: () => this.#events.emit({ type: 'reconnecting' }),
       onUnreachable: (error) => this.#rejectWaiting(error),
-      onClosed: (cause) => this.#onClosed(cause),
+      onClosed: (cause, left) => this.#onClosed(cause, left),
     });
   }
 
@@ -256,8 +257,8 @@ export class OpenBus implements Bus {
 
   readonly #slotOwner = {
     taken: (): void => this.#inbox.taken(),
-    gap: (slot: OpenSlot, missed: number | undefined): void =>
-      this.#events.emit({ type: 'gap', pattern: slot.pattern, missed }),
+    gap: (slot: OpenSlot, missed: number | undefined, blame?: Blame): void =>
+      this.#events.emit({ type: 'gap', pattern: slot.pattern, missed, ...blame }),
     slow: (slot: OpenSlot): void =>
       this.#events.emit({ type: 'slow-slot', pattern: slot.pattern, waiting: slot.waiting }),
     left: (slot: OpenSlot): void => {
@@ -489,8 +490,14 @@ export class OpenBus implements Bus {
   }
 
   async close(): Promise<void> {
-    this.#connection.close(undefined);
+    await this.#connection.close(undefined);
+    await this.#afterClosing;
+  }
+
+  async #leaveHost(left: Promise<void>): Promise<void> {
+    await left;
     await this.#options.closeHost();
+    this.#keepAlive.release();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -558,7 +565,7 @@ export class OpenBus implements Bus {
     for (const { reject } of this.#opening.values()) reject(error);
   }
 
-  #onClosed(cause: Error | undefined): void {
+  #onClosed(cause: Error | undefined, left: Promise<void>): void {
     const error = new MailslotError('MAILSLOT_CLOSED', `bus "${this.name}" was closed`, { cause });
     this.#rejectWaiting(error);
     this.#asker.rejectAll(error);
@@ -566,10 +573,10 @@ export class OpenBus implements Bus {
     for (const slot of [...this.#inbox.slots()]) void slot.close();
     for (const responder of [...this.#responders.all()]) void responder.close();
     this.#inbox.stop();
-    this.#keepAlive.release();
     this.#events.emit({ type: 'closed', cause });
     this.#events.end();
     this.#resolveClosed(cause);
+    this.#afterClosing = this.#leaveHost(left);
   }
 
   #flushSlab(): void {

@@ -23,7 +23,8 @@ export interface ConnectionOptions {
   onReconnecting(): void;
   /** There was no host for the whole reconnect time-out. */
   onUnreachable(error: MailslotError): void;
-  onClosed(cause: Error | undefined): void;
+  /** `left` resolves when the goodbye was written. */
+  onClosed(cause: Error | undefined, left: Promise<void>): void;
 }
 
 export class Connection {
@@ -34,6 +35,7 @@ export class Connection {
   #epoch = 0;
   #lastFailure: Error | undefined;
   #patience: Timer | undefined;
+  #left = Promise.resolve();
   #opened: { resolve(): void; reject(reason: unknown): void } | undefined;
 
   constructor(options: ConnectionOptions) {
@@ -68,7 +70,7 @@ export class Connection {
         void this.#stayConnected();
       });
     } catch (error) {
-      this.close(undefined);
+      void this.close(undefined);
       throw error;
     } finally {
       this.#opened = undefined;
@@ -81,14 +83,15 @@ export class Connection {
     if (this.#state !== 'closed') this.#state = 'draining';
   }
 
-  /** Says goodbye if there is anybody to say it to. */
-  close(cause: Error | undefined): void {
-    if (this.#state === 'closed') return;
+  /** Says goodbye if there is anybody to say it to; resolves when it was written. */
+  close(cause: Error | undefined): Promise<void> {
+    if (this.#state === 'closed') return this.#left;
     this.#state = 'closed';
     this.#patience?.cancel();
     this.#controller.abort(cause);
-    this.#session?.leave();
-    this.#options.onClosed(cause);
+    this.#left = this.#session?.leave() ?? Promise.resolve();
+    this.#options.onClosed(cause, this.#left);
+    return this.#left;
   }
 
   async #stayConnected(): Promise<void> {
@@ -157,7 +160,7 @@ export class Connection {
 
   #fail(error: Error): void {
     if (this.#opened !== undefined) this.#opened.reject(error);
-    else this.close(error);
+    else void this.close(error);
   }
 
   #unreachable(timeout: number): MailslotError {

@@ -24,8 +24,6 @@ export interface InboxOptions {
   maxMessageBytes: number;
   /** Sends acknowledgements on the present link, if there is one. */
   sendAck(acknowledgements: Acknowledgement[]): void;
-  /** A message could not be decoded, or is too large for this peer. */
-  onUnreadable(sender: string, subject: string, reason: string): void;
 }
 
 export class Inbox {
@@ -102,7 +100,7 @@ export class Inbox {
     }
     const end = at + size;
     const fault = this.#faultOf(bytes, start, end, size);
-    if (fault !== undefined) return this.#refuse(from, slots, subject, fault);
+    if (fault !== undefined) return this.#refuse(from, slots, fault);
     const time = readU64(bytes, at + At.time);
     for (let index = 0; index < slots.length; index += 1) {
       const parts = { subject, from, sequence, order, time, headers, bytes, start, end, size, hold };
@@ -187,9 +185,8 @@ export class Inbox {
     return scanValue(bytes, start, end);
   }
 
-  #refuse(from: SenderRecord, slots: readonly OpenSlot[], subject: string, reason: string): SenderRecord {
-    for (const slot of slots) slot.offerGap(1);
-    this.#options.onUnreadable(from.id, subject, reason);
+  #refuse(from: SenderRecord, slots: readonly OpenSlot[], reason: string): SenderRecord {
+    for (const slot of slots) slot.offerGap(1, { sender: from.id, reason });
     return from;
   }
 

@@ -42,6 +42,8 @@ export interface PeerSessionOptions {
 
 /** How often silence is looked at. */
 const LOOK_INTERVAL = 1_000;
+/** How long a goodbye may take to be written. */
+const LEAVE_TIMEOUT = 1_000;
 
 export class PeerSession {
   readonly #options: PeerSessionOptions;
@@ -103,13 +105,22 @@ export class PeerSession {
     if (!this.#parts.isEmpty) this.#options.link.pipe.write(this.#parts.take());
   }
 
-  /** Says goodbye, after everything that is pending. */
-  leave(): void {
-    if (this.#state === 'ended') return;
-    this.#queue(controlFrame('GOAWAY', this.#options.peerId.bytes, { code: 'closed', reason: '' }));
+  /** Says goodbye, after everything that is pending; resolves when that was written, or could not be. */
+  leave(): Promise<void> {
+    const { clock, link, peerId } = this.#options;
+    if (this.#state === 'ended') return Promise.resolve();
+    this.#queue(controlFrame('GOAWAY', peerId.bytes, { code: 'closed', reason: '' }));
     this.flush();
-    this.#options.link.pipe.end();
     this.end(undefined);
+    return new Promise((resolve) => {
+      const timer = clock.setTimer(LEAVE_TIMEOUT, () => link.pipe.destroy());
+      const done = (): void => {
+        timer.cancel();
+        resolve();
+      };
+      link.pipe.handlers = { data: (chunk) => link.pipe.recycle(chunk), drained() {}, closed: done };
+      link.pipe.end();
+    });
   }
 
   /** Ends the session; the link is closed if it is not yet. */

@@ -11,11 +11,17 @@ import { type Entry, type Gap, isGap, SlotQueue } from './slot-queue.js';
 export interface SlotOwner {
   /** Messages that had to wait were taken: acknowledgements may be due. */
   taken(): void;
-  gap(slot: OpenSlot, missed: number | undefined): void;
+  gap(slot: OpenSlot, missed: number | undefined, blame?: Blame): void;
   slow(slot: OpenSlot): void;
   /** The slot wants no more messages. */
   left(slot: OpenSlot): void;
   closed(slot: OpenSlot, unread: number): void;
+}
+
+/** Whose message could not be read, and why. */
+export interface Blame {
+  sender: string;
+  reason: string;
 }
 
 export interface OpenSlotOptions {
@@ -120,9 +126,9 @@ export class OpenSlot implements Slot<unknown, Item> {
   }
 
   /** So many messages are missing here; undefined when nobody knows how many. */
-  offerGap(missed: number | undefined): void {
+  offerGap(missed: number | undefined, blame?: Blame): void {
     this.#missed += missed ?? 0;
-    this.#options.owner.gap(this, missed);
+    this.#options.owner.gap(this, missed, blame);
     if (!this.#options.gaps) return;
     const gap: Gap = { gap: { missed } };
     const reader = this.#readers.shift();
