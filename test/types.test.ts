@@ -1,0 +1,28 @@
+// Programs of users compile: the public interface under the oldest library and @types/node that are supported.
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const require = createRequire(import.meta.url);
+const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
+const project = fileURLToPath(new URL('types', import.meta.url));
+
+// The oldest @types/node contradicts itself under exactOptionalPropertyTypes, so that needs a run without it.
+test.each([
+  ['declarations checked as well', []],
+  ['exact optional properties', ['--exactOptionalPropertyTypes', '--skipLibCheck']],
+])('the public interface compiles under ES2022 without DOM: %s', (_title, flags) => {
+  const { stdout, status } = spawnSync(process.execPath, [tsc, '-p', project, ...flags], {
+    encoding: 'utf8',
+  });
+  expect(stdout).toBe('');
+  expect(status).toBe(0);
+});
+
+test('@types/node is the oldest version that is supported', () => {
+  const { version } = JSON.parse(readFileSync(require.resolve('@types/node/package.json'), 'utf8'));
+  expect(version).toBe('20.19.0');
+});
