@@ -1,0 +1,20 @@
+// What the project holds itself to, beside what was measured. Fan-out and query floors are ratios to the plain
+// relay in the same run, the others absolute. Reaching the floor is the least, not the aim.
+
+const KB = 1000;
+
+/** At least this share of the plain relay's messages per second, by message size. */
+export function fanOutFloor(size) {
+  if (size <= 16) return 0.18;
+  return size <= 128 ? 0.4 : 0.7;
+}
+
+/** At most this multiple of the plain relay's two-hop echo, median round trip. */
+export const QUERY_P50_CEILING = 1.4;
+/** Milliseconds, median, in a process that already runs. */
+export const JOIN_CEILING = 15;
+export const BECOME_HOST_CEILING = 100;
+/** Resident bytes of the host per idle peer. */
+export const PEER_MEMORY_CEILING = 40 * KB;
+/** Per cent of one core, all processes of a bus with 20 peers together. */
+export const IDLE_CPU_CEILING = 0.5;

@@ -1,0 +1,99 @@
+// The bytes that the bench sends: a 4-byte running number, then filler. Both ends use it, so that loss, doubling
+// and disorder show as a wrong number. It knows nothing of how bytes travel.
+
+/** Bytes of the running number at the start of every message; no message is shorter. */
+export const STAMP_BYTES = 4;
+
+export function makePayload(size) {
+  return Buffer.alloc(size, 0x2e);
+}
+
+export function stamp(bytes, at, number) {
+  bytes[at] = number;
+  bytes[at + 1] = number >>> 8;
+  bytes[at + 2] = number >>> 16;
+  bytes[at + 3] = number >>> 24;
+}
+
+export function readStamp(bytes, at) {
+  return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
+}
+
+/** Milliseconds on the machine's monotonic clock, which is one for all its processes. */
+export function machineTime() {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+/**
+ * What one receiver has seen, over all runs of a cell. Messages are either noted whole (`noteMessage`) or, where
+ * the system hands out a byte stream, chunk by chunk (`noteChunk`).
+ */
+export class Tally {
+  #size;
+  #received = 0;
+  #target = 0;
+  #bytes = 0;
+  #endedAt;
+  #brokenAt;
+  #finish = () => {};
+
+  constructor(size) {
+    this.#size = size;
+  }
+
+  /** Expects `count` messages more; call it before the publisher starts. */
+  arm(count) {
+    this.#target += count;
+    this.#endedAt = undefined;
+  }
+
+  /**
+   * Resolves when all expected messages are here, with the machine time of the last one, or at the first message
+   * that is not the one expected (`brokenAt`, counted from 0).
+   */
+  async finished() {
+    if (this.#endedAt === undefined) await new Promise((resolve) => (this.#finish = resolve));
+    return { endedAt: this.#endedAt, brokenAt: this.#brokenAt };
+  }
+
+  /** How many messages are here by now; for the report about a run that never finished. */
+  received() {
+    return this.#received;
+  }
+
+  noteMessage(data) {
+    if (data.length !== this.#size || readStamp(data, 0) !== this.#received) this.#break(this.#received);
+    this.#received += 1;
+    if (this.#received === this.#target) this.#end();
+  }
+
+  // Looks at the first and the last message that begin in the chunk: reading every stamp would make the plain
+  // relay's receiver the slowest part of its cell, and a byte stream cannot change order within a chunk.
+  noteChunk(chunk) {
+    const before = this.#bytes;
+    const first = (this.#size - (before % this.#size)) % this.#size;
+    const end = chunk.length - STAMP_BYTES;
+    if (first <= end) {
+      this.#checkStamp(chunk, first, before);
+      this.#checkStamp(chunk, first + Math.floor((end - first) / this.#size) * this.#size, before);
+    }
+    this.#bytes = before + chunk.length;
+    this.#received = Math.floor(this.#bytes / this.#size);
+    if (this.#bytes === this.#target * this.#size) this.#end();
+  }
+
+  #checkStamp(chunk, at, before) {
+    const expected = (before + at) / this.#size;
+    if (readStamp(chunk, at) !== expected) this.#break(expected);
+  }
+
+  #break(number) {
+    this.#brokenAt ??= number;
+    this.#end();
+  }
+
+  #end() {
+    this.#endedAt = machineTime();
+    this.#finish();
+  }
+}
