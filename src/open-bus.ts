@@ -47,7 +47,9 @@ export async function openBus(name: string, options: OpenOptions = {}): Promise<
   const settings = checkOpenOptions(options);
   const directory = await openBusDirectory(name, { directory: options.directory });
   const peerId = peerIdAt(systemClock.randomBytes(PEER_ID_BYTES), 0);
-  const hosting = new Hosting(directory, peerId, settings.hostThread, (cause) => bus.emit({ type: 'host-inline', cause }));
+  const hosting = new Hosting(directory, peerId, settings.hostThread, (cause) =>
+    bus.emit({ type: 'host-inline', cause }),
+  );
   const bus = new OpenBus({
     ...settings,
     name,
@@ -55,7 +57,8 @@ export async function openBus(name: string, options: OpenOptions = {}): Promise<
     clock: systemClock,
     peerId,
     pid: process.pid,
-    reach: (context) => reach(directory, { ...context, peerId, hosting: settings.mayHost ? hosting : undefined }),
+    reach: (context) =>
+      reach(directory, { ...context, peerId, hosting: settings.mayHost ? hosting : undefined }),
     hostedEpoch: () => hosting.epoch,
     closeHost: () => hosting.close(),
   });
@@ -82,8 +85,9 @@ export async function startHost(name: string, options: HostOptions = {}): Promis
   const peerId = peerIdAt(systemClock.randomBytes(PEER_ID_BYTES), 0);
   const hosting = new Hosting(directory, undefined, hostThread, () => {});
   const keepAlive = systemClock.keepAlive();
-  const deadline = AbortSignal.timeout(timeout);
-  const either = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
+  const controller = new AbortController();
+  const timer = systemClock.setTimer(timeout, () => controller.abort(notInTime(timeout)));
+  const either = signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]);
   try {
     for (;;) {
       const found = await findHost(directory, {
@@ -103,7 +107,9 @@ export async function startHost(name: string, options: HostOptions = {}): Promis
     }
   } catch (error) {
     keepAlive.release();
-    throw deadline.aborted && error === deadline.reason ? notInTime(timeout) : error;
+    throw error;
+  } finally {
+    timer.cancel();
   }
 }
 
@@ -116,7 +122,12 @@ class Hosting {
   readonly #onInline: (cause: unknown) => void;
   #host: Host | undefined;
 
-  constructor(bus: BusDirectory, ownerId: PeerId | undefined, thread: HostThreadOption, onInline: (cause: unknown) => void) {
+  constructor(
+    bus: BusDirectory,
+    ownerId: PeerId | undefined,
+    thread: HostThreadOption,
+    onInline: (cause: unknown) => void,
+  ) {
     this.#bus = bus;
     this.#ownerId = ownerId;
     this.#thread = thread;
@@ -205,10 +216,22 @@ function checkOpenOptions(options: OpenOptions) {
   checkNumber(maxMessageBytes, { call, option: 'maxMessageBytes', min: 1_024, max: MAX_FRAME_BYTES });
   checkSignal(signal, call);
   if (typeof label !== 'string' || Buffer.byteLength(label) > MAX_LABEL_BYTES) {
-    throw new MailslotError('MAILSLOT_INVALID_OPTION', `${call}: \`label\` takes a text of at most ${MAX_LABEL_BYTES} bytes`);
+    throw new MailslotError(
+      'MAILSLOT_INVALID_OPTION',
+      `${call}: \`label\` takes a text of at most ${MAX_LABEL_BYTES} bytes`,
+    );
   }
   const openTimeout = timeout;
-  return { mayHost: host === 'auto', hostThread, label, openTimeout, reconnectTimeout, windowBytes, maxMessageBytes, signal };
+  return {
+    mayHost: host === 'auto',
+    hostThread,
+    label,
+    openTimeout,
+    reconnectTimeout,
+    windowBytes,
+    maxMessageBytes,
+    signal,
+  };
 }
 
 function defaultLabel(): string {
@@ -228,5 +251,8 @@ function alreadyHosted(name: string, epoch: number): MailslotError {
 }
 
 function notInTime(timeout: number): MailslotError {
-  return new MailslotError('MAILSLOT_UNREACHABLE', `startHost: the bus could not be hosted within ${timeout} ms`);
+  return new MailslotError(
+    'MAILSLOT_UNREACHABLE',
+    `startHost: the bus could not be hosted within ${timeout} ms`,
+  );
 }

@@ -52,10 +52,13 @@ export function startHostThread(data: HostThreadData): Promise<Host | undefined>
       closed,
       drain: () => command('drain'),
       close: () => command('close'),
+      [Symbol.asyncDispose]: () => command('drain'),
     };
     worker.on('message', (news: HostNews) => {
       if (news.news === 'serving') {
-        resolve(Object.defineProperties({ epoch: news.epoch, endpoint: news.endpoint } as Host, properties(host)));
+        resolve(
+          Object.defineProperties({ epoch: news.epoch, endpoint: news.endpoint } as Host, properties(host)),
+        );
       } else if (news.news === 'lost') resolve(undefined);
       else if (news.news === 'failed') reject(revive(news.error));
       else if (news.news === 'peers') peers = news.peers;
@@ -86,7 +89,11 @@ function properties(source: object): PropertyDescriptorMap {
 
 /** Errors lose their class on the way between threads. */
 function revive(error: unknown): unknown {
-  const { code, message, cause } = (error ?? {}) as { code?: MailslotErrorCode; message?: string; cause?: unknown };
+  const { code, message, cause } = (error ?? {}) as {
+    code?: MailslotErrorCode;
+    message?: string;
+    cause?: unknown;
+  };
   if (code?.startsWith('MAILSLOT_') !== true) return error;
   return new MailslotError(code, message ?? '', { cause });
 }

@@ -7,7 +7,7 @@ import { PEER_ID_BYTES, type PeerId, peerIdAt } from '../wire/peer-id.js';
 import { Relay } from './relay.js';
 
 /** A host, in this thread or another one of this process. */
-export interface Host {
+export interface Host extends AsyncDisposable {
   readonly epoch: number;
   /** Socket path or pipe name. */
   readonly endpoint: string;
@@ -77,5 +77,6 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
     closed,
     drain: close,
     close,
+    [Symbol.asyncDispose]: close,
   };
 }

@@ -55,7 +55,8 @@ export class Queries {
     if (chosen.length === 0) return;
     this.#table.open({ asker, id, bytes: size, pending: chosen });
     const frame = bytes.subarray(at, at + size);
-    for (const session of new Set(chosen.map((one) => one.session))) this.#options.outlet.post(session, frame);
+    for (const session of new Set(chosen.map((one) => one.session)))
+      this.#options.outlet.post(session, frame);
   }
 
   /** A REPLY came: passes it on if somebody still waits for it. */
@@ -93,7 +94,8 @@ export class Queries {
   /** A peer went: its own queries are cancelled, and those it was working on fail at once. */
   leave(session: Session): void {
     for (const query of [...session.asked.values()]) this.#cancel(query);
-    for (const query of [...session.answering]) while (session.answering.has(query)) this.#lose(query, session);
+    for (const query of [...session.answering])
+      while (session.answering.has(query)) this.#lose(query, session);
   }
 
   #respondersFor(subject: string, flags: number, bytes: Buffer, at: number): Registration[] | undefined {
@@ -104,7 +106,10 @@ export class Queries {
   }
 
   #refusal(asker: Session, size: number): ErrorReply | undefined {
-    if (asker.asked.size < MAX_OPEN_QUERIES && asker.askedBytes + size <= Math.max(MAX_OPEN_QUERY_BYTES, size)) {
+    if (
+      asker.asked.size < MAX_OPEN_QUERIES &&
+      asker.askedBytes + size <= Math.max(MAX_OPEN_QUERY_BYTES, size)
+    ) {
       return undefined;
     }
     const message = `query: ${asker.asked.size} queries of this peer are open; await some before asking more`;

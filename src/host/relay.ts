@@ -32,8 +32,8 @@ import {
   writeU64,
 } from '../wire/frame.js';
 import { FrameSplitter } from '../wire/frame-splitter.js';
-import type { LeaveCause } from '../wire/presence.js';
 import { isPeerIdAt, type PeerId, peerKey, peerKeyAt } from '../wire/peer-id.js';
+import type { LeaveCause } from '../wire/presence.js';
 import { Outlet } from './outlet.js';
 import { Presence } from './presence.js';
 import { Queries } from './queries.js';
@@ -217,7 +217,8 @@ export class Relay {
     const flags = readFlags(bytes, at);
     const sequence = readU64(bytes, at + At.sequence);
     if (sequence <= sender.relayed) return this.#dropRepeated(sender, sequence, flags);
-    if (!isPeerIdAt(session.peerId, bytes, at + At.sender)) throw new FrameFault('a message names another sender');
+    if (!isPeerIdAt(session.peerId, bytes, at + At.sender))
+      throw new FrameFault('a message names another sender');
     const subjectLength = readU16(bytes, at + At.subjectLength);
     if (subjectLength === 0 || bytes[at + At.subject] === DOLLAR) {
       throw new FrameFault(`"${readSubject(bytes, at)}" is not a subject to publish on`);
@@ -227,19 +228,23 @@ export class Relay {
     sender.relayedBytes += size;
     let targets = this.#routes.targets(bytes, at + At.subject, subjectLength);
     if (flags & (Flag.noEcho | Flag.hasTo)) targets = this.#narrow(targets, session, flags, bytes, at);
-    if (flags & (Flag.confirm | Flag.ackSoon | Flag.hasTo)) this.#noteRequests(sender, targets, flags, bytes, at);
+    if (flags & (Flag.confirm | Flag.ackSoon | Flag.hasTo))
+      this.#noteRequests(sender, targets, flags, bytes, at);
     return targets;
   }
 
   #dropRepeated(sender: Sender, sequence: number, flags: number): Targets {
-    if (!(flags & Flag.resent)) throw new FrameFault(`message ${sequence} came after message ${sender.relayed}`);
+    if (!(flags & Flag.resent))
+      throw new FrameFault(`message ${sequence} came after message ${sender.relayed}`);
     if (flags & Flag.confirm) sender.repeatReceipt(sequence);
     return NOBODY;
   }
 
   #narrow(targets: Targets, session: Session, flags: number, bytes: Buffer, at: number): Targets {
     const others = flags & Flag.noEcho ? targets.without(session) : targets;
-    return flags & Flag.hasTo ? others.only(this.#sessions.get(peerKeyAt(bytes, toPosition(bytes, at)))) : others;
+    return flags & Flag.hasTo
+      ? others.only(this.#sessions.get(peerKeyAt(bytes, toPosition(bytes, at))))
+      : others;
   }
 
   #noteRequests(sender: Sender, targets: Targets, flags: number, bytes: Buffer, at: number): void {
@@ -277,7 +282,9 @@ export class Relay {
     if (sender === undefined) return;
     this.#settling.relayed(sender);
     if (sender.unsettledBytes > WINDOW_BYTES_MAX + MAX_FRAME_BYTES) {
-      throw new FrameFault(`${sender.unsettledBytes} bytes are unsettled; a window is ${WINDOW_BYTES_MAX} at most`);
+      throw new FrameFault(
+        `${sender.unsettledBytes} bytes are unsettled; a window is ${WINDOW_BYTES_MAX} at most`,
+      );
     }
   }
 
@@ -384,7 +391,8 @@ export class Relay {
 
   #acknowledge(session: Session, bytes: Buffer, at: number, size: number): void {
     this.#settling.acknowledge(session, readControl('ACK', bytes, at, size));
-    if (readFlags(bytes, at) & Flag.ackSoon && session.sender !== undefined) this.#settling.hasten(session.sender);
+    if (readFlags(bytes, at) & Flag.ackSoon && session.sender !== undefined)
+      this.#settling.hasten(session.sender);
     if (session.stalled) this.#revive(session);
   }
 
@@ -473,7 +481,8 @@ export class Relay {
     for (const registration of session.registrations.values()) this.#routes.remove(registration);
     this.#queries.leave(session);
     this.#settling.leave(session, cause !== 'closed');
-    if (this.#sessions.get(peerKey(session.peerId)) === session) this.#sessions.delete(peerKey(session.peerId));
+    if (this.#sessions.get(peerKey(session.peerId)) === session)
+      this.#sessions.delete(peerKey(session.peerId));
     if (wasOpen && cause !== undefined) this.#presence.left(session, cause);
     session.registrations.clear();
     this.#onPeersChanged?.(this.#sessions.size);

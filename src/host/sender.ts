@@ -131,7 +131,10 @@ export class Sender {
   /** Whether a SETTLED is due now: for an urgent message, or after `bytes` since the last one. */
   isDue(settled: number, bytes: number): boolean {
     if (settled <= this.told) return false;
-    return (this.#urgent[0] ?? Number.POSITIVE_INFINITY) <= settled || this.#bytesAt(settled) - this.#toldBytes >= bytes;
+    return (
+      (this.#urgent[0] ?? Number.POSITIVE_INFINITY) <= settled ||
+      this.#bytesAt(settled) - this.#toldBytes >= bytes
+    );
   }
 
   /** Takes what SETTLED has to say up to `settled`. */

@@ -1,6 +1,12 @@
 // Keeps the publishers' accounts: takes acknowledgements, tells each publisher what is settled, and shares the
 // window budget among those that are active.
-import { HOST_WINDOW_BUDGET_BYTES, LAZY_ACK_DELAY, SENDER_SILENCE, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN } from '../limits.js';
+import {
+  HOST_WINDOW_BUDGET_BYTES,
+  LAZY_ACK_DELAY,
+  SENDER_SILENCE,
+  WINDOW_BYTES_MAX,
+  WINDOW_BYTES_MIN,
+} from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { type Acknowledgement, controlFrame } from '../wire/control.js';
 import { type PeerId, peerKey, peerKeyAt } from '../wire/peer-id.js';

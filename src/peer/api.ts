@@ -133,10 +133,8 @@ export interface QueryContext {
   deadline: number;
 }
 
-export type QueryHandler<Question = unknown, Answer = unknown> = (
-  message: Message<Question>,
-  context: QueryContext,
-) => Answer | Promise<Answer>;
+/** Returns the answer, or a promise of it; what it throws arrives at the asker as `MAILSLOT_RESPONDER_FAILED`. */
+export type QueryHandler<Question = unknown> = (message: Message<Question>, context: QueryContext) => unknown;
 
 /** Options of `respond`. */
 export interface RespondOptions {
@@ -209,7 +207,10 @@ export interface Bus extends AsyncDisposable {
   publish(subject: string, data: unknown, options: PublishOptions & { confirm: true }): Promise<Receipt>;
   /** Resolves when the message is in the window: at once while there is room. */
   publish(subject: string, data?: unknown, options?: PublishOptions & { confirm?: false }): Promise<void>;
-  subscribe<T = unknown>(pattern: string, options: SubscribeOptions & { gaps: true }): Promise<Slot<T, Message<T> | Gap>>;
+  subscribe<T = unknown>(
+    pattern: string,
+    options: SubscribeOptions & { gaps: true },
+  ): Promise<Slot<T, Message<T> | Gap>>;
   /** Resolves when the host is delivering to the slot. */
   subscribe<T = unknown>(pattern: string, options?: SubscribeOptions): Promise<Slot<T>>;
   /** The same with `slot.consume(handler)` started; a handler that throws shows as event `handler-failed`. */
@@ -221,10 +222,14 @@ export interface Bus extends AsyncDisposable {
   /** Asks one responder; resolves to its reply. */
   query<T = unknown>(subject: string, data?: unknown, options?: QueryOptions): Promise<Message<T>>;
   /** Asks all responders; ends with the last reply, or at the time-out with what came. */
-  queryAll<T = unknown>(subject: string, data?: unknown, options?: QueryAllOptions): AsyncIterableIterator<Message<T>>;
-  respond<Question = unknown, Answer = unknown>(
+  queryAll<T = unknown>(
+    subject: string,
+    data?: unknown,
+    options?: QueryAllOptions,
+  ): AsyncIterableIterator<Message<T>>;
+  respond<Question = unknown>(
     pattern: string,
-    handler: QueryHandler<Question, Answer>,
+    handler: QueryHandler<Question>,
     options?: RespondOptions,
   ): Promise<Responder>;
   peers(): Promise<Peer[]>;

@@ -5,15 +5,7 @@ import { MailslotError } from '../errors.js';
 import { MAX_OPEN_QUERIES, MAX_OPEN_QUERY_BYTES } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { cancelFrame, readControl } from '../wire/control.js';
-import {
-  encodeFrame,
-  encodeHeaders,
-  Flag,
-  FrameFault,
-  Kind,
-  readFlags,
-  readRef,
-} from '../wire/frame.js';
+import { encodeFrame, encodeHeaders, Flag, FrameFault, Kind, readFlags, readRef } from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
 import { messageOf } from './incoming.js';
 import type { IncomingMessage } from './message.js';

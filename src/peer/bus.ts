@@ -30,8 +30,8 @@ import type {
   QueryHandler,
   QueryOptions,
   Receipt,
-  RespondOptions,
   Responder,
+  RespondOptions,
   Slot,
   SubscribeOptions,
 } from './api.js';
@@ -47,8 +47,8 @@ import { PublishPromise } from './publish-promise.js';
 import { checkHeaders, checkPeer, Publisher, tooLarge } from './publisher.js';
 import { ReplyStream } from './reply-stream.js';
 import { Responders } from './responder.js';
-import type { Gap } from './slot-queue.js';
 import { type Blame, OpenSlot } from './slot.js';
+import type { Gap } from './slot-queue.js';
 
 export interface OpenBusOptions {
   name: string;
@@ -198,7 +198,11 @@ export class OpenBus implements Bus {
     return PublishPromise.of(this.#publishChecked(subject, data, options ?? {}), failed);
   }
 
-  async #publishChecked(subject: string, data: unknown, options: PublishOptions): Promise<Receipt | undefined> {
+  async #publishChecked(
+    subject: string,
+    data: unknown,
+    options: PublishOptions,
+  ): Promise<Receipt | undefined> {
     this.#checkOpen('publish');
     checkOptions(options, 'publish');
     checkSignal(options.signal, 'publish');
@@ -207,7 +211,10 @@ export class OpenBus implements Bus {
 
   // — slots —
 
-  subscribe<T>(pattern: string, options: SubscribeOptions & { gaps: true }): Promise<Slot<T, Message<T> | Gap>>;
+  subscribe<T>(
+    pattern: string,
+    options: SubscribeOptions & { gaps: true },
+  ): Promise<Slot<T, Message<T> | Gap>>;
   subscribe<T>(pattern: string, options?: SubscribeOptions): Promise<Slot<T>>;
   subscribe<T>(
     pattern: string,
@@ -230,7 +237,12 @@ export class OpenBus implements Bus {
     this.#checkOpen('subscribe');
     checkOptions(options, 'subscribe');
     const call = 'subscribe';
-    const { capacity = SLOT_CAPACITY, capacityBytes = SLOT_CAPACITY_BYTES, overflow = 'wait', gaps = false } = options;
+    const {
+      capacity = SLOT_CAPACITY,
+      capacityBytes = SLOT_CAPACITY_BYTES,
+      overflow = 'wait',
+      gaps = false,
+    } = options;
     const { stallTimeout = STALL_TIMEOUT, signal } = options;
     checkNumber(capacity, { call, option: 'capacity', min: 1, max: Number.MAX_SAFE_INTEGER });
     checkNumber(capacityBytes, { call, option: 'capacityBytes', min: 1, max: Number.MAX_SAFE_INTEGER });
@@ -302,9 +314,19 @@ export class OpenBus implements Bus {
     });
   }
 
-  queryAll<T>(subject: string, data?: unknown, options: QueryAllOptions = {}): AsyncIterableIterator<Message<T>> {
+  queryAll<T>(
+    subject: string,
+    data?: unknown,
+    options: QueryAllOptions = {},
+  ): AsyncIterableIterator<Message<T>> {
     const { max = Number.POSITIVE_INFINITY } = options;
-    const question = this.#question('queryAll', subject, data, { timeout: QUERY_ALL_TIMEOUT, ...options }, true);
+    const question = this.#question(
+      'queryAll',
+      subject,
+      data,
+      { timeout: QUERY_ALL_TIMEOUT, ...options },
+      true,
+    );
     if (max !== Number.POSITIVE_INFINITY) {
       checkNumber(max, { call: 'queryAll', option: 'max', min: 1, max: Number.MAX_SAFE_INTEGER });
     }
@@ -337,7 +359,11 @@ export class OpenBus implements Bus {
     return { subject, data: body, headers, to: checkPeer(options.to, call), timeout, signal, all };
   }
 
-  async respond<Q, A>(pattern: string, handler: QueryHandler<Q, A>, options: RespondOptions = {}): Promise<Responder> {
+  async respond<Q>(
+    pattern: string,
+    handler: QueryHandler<Q>,
+    options: RespondOptions = {},
+  ): Promise<Responder> {
     const call = 'respond';
     this.#checkOpen(call);
     checkOptions(options, call);
@@ -354,7 +380,11 @@ export class OpenBus implements Bus {
   }
 
   /** Tells the host of a slot or responder, now or with the next JOIN; resolves when it delivers. */
-  async #register(spec: SlotSpec, close: () => Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+  async #register(
+    spec: SlotSpec,
+    close: () => Promise<unknown>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     this.#specs.set(spec.id, { ...spec, new: true });
     const opened = new Promise<void>((resolve, reject) => this.#opening.set(spec.id, { resolve, reject }));
     const onAbort = (): void => {
@@ -383,7 +413,11 @@ export class OpenBus implements Bus {
     if (answer.do === 'opened') return this.#slotOpened(answer.id);
     const { id, code, message } = answer;
     this.#specs.delete(id);
-    this.#opening.get(id)?.reject(new MailslotError(code === 'MAILSLOT_NOT_PERMITTED' ? code : 'MAILSLOT_QUOTA_EXCEEDED', message));
+    this.#opening
+      .get(id)
+      ?.reject(
+        new MailslotError(code === 'MAILSLOT_NOT_PERMITTED' ? code : 'MAILSLOT_QUOTA_EXCEEDED', message),
+      );
   }
 
   #slotOpened(id: number): void {
@@ -434,7 +468,9 @@ export class OpenBus implements Bus {
     });
     this.#presence = slot;
     this.#inbox.add(slot);
-    this.#register({ id: slot.id, role: 'slot', pattern: slot.pattern }, () => slot.close(), undefined).catch(() => {});
+    this.#register({ id: slot.id, role: 'slot', pattern: slot.pattern }, () => slot.close(), undefined).catch(
+      () => {},
+    );
     void slot.consume((item) => this.#takePresence(item as Message));
   }
 
@@ -510,7 +546,10 @@ export class OpenBus implements Bus {
     return this.#options.peerId.bytes;
   }
 
-  #beginSession(link: Link, ends: { opened(epoch: number): void; ended(cause: Error | undefined): void }): PeerSession {
+  #beginSession(
+    link: Link,
+    ends: { opened(epoch: number): void; ended(cause: Error | undefined): void },
+  ): PeerSession {
     return new PeerSession({
       clock: this.#clock,
       link,
@@ -585,13 +624,19 @@ export class OpenBus implements Bus {
   }
 
   #undeliverable(code: string | undefined): void {
-    const error = new MailslotError('MAILSLOT_NO_SUCH_PEER', 'publish: the peer named in `to` is not on the bus');
+    const error = new MailslotError(
+      'MAILSLOT_NO_SUCH_PEER',
+      'publish: the peer named in `to` is not on the bus',
+    );
     this.#events.emit({ type: 'publish-failed', subject: '', error: code === undefined ? undefined : error });
   }
 
   #checkOpen(call: string): void {
     if (this.state !== 'closed') return;
-    throw new MailslotError('MAILSLOT_CLOSED', `${call}: bus "${this.name}" is closed; open it again with openBus()`);
+    throw new MailslotError(
+      'MAILSLOT_CLOSED',
+      `${call}: bus "${this.name}" is closed; open it again with openBus()`,
+    );
   }
 }
 

@@ -17,7 +17,10 @@ export interface ConnectionOptions {
   /** Resolves to a link with a host, whoever that is. Rejects only when trying again cannot help, or when aborted. */
   reach(context: { lastEpoch: number; signal: AbortSignal; onFailure(failure: Error): void }): Promise<Link>;
   /** Makes the session of a link; calls `opened` when its gate is open and `ended` once at its end. */
-  begin(link: Link, ends: { opened(epoch: number): void; ended(cause: Error | undefined): void }): PeerSession;
+  begin(
+    link: Link,
+    ends: { opened(epoch: number): void; ended(cause: Error | undefined): void },
+  ): PeerSession;
   onConnected(epoch: number): void;
   onDisconnected(epoch: number, cause: Error | undefined): void;
   onReconnecting(): void;
@@ -165,8 +168,12 @@ export class Connection {
 
   #unreachable(timeout: number): MailslotError {
     const detail = this.#lastFailure === undefined ? '' : `: ${this.#lastFailure.message}`;
-    return new MailslotError('MAILSLOT_UNREACHABLE', `no host could be reached within ${timeout} ms${detail}`, {
-      cause: this.#lastFailure,
-    });
+    return new MailslotError(
+      'MAILSLOT_UNREACHABLE',
+      `no host could be reached within ${timeout} ms${detail}`,
+      {
+        cause: this.#lastFailure,
+      },
+    );
   }
 }

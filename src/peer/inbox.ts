@@ -89,7 +89,11 @@ export class Inbox {
     if (order > this.highestOrder) this.highestOrder = order;
     this.messages += 1;
     this.bytes += size;
-    const { subject, slots } = this.#cache.lookup(bytes, at + At.subject, readU16(bytes, at + At.subjectLength));
+    const { subject, slots } = this.#cache.lookup(
+      bytes,
+      at + At.subject,
+      readU16(bytes, at + At.subjectLength),
+    );
     if (slots.length === 0) return from;
     let headers = NO_HEADERS;
     let start = at + At.subject + subject.length + 2;

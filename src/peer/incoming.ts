@@ -1,6 +1,6 @@
 // Makes messages of frames that are not for slots: queries and replies. They are copied out of their chunk,
 // because nobody knows how long a handler or an asker keeps them.
-import { MailslotError, isErrorCode } from '../errors.js';
+import { isErrorCode, MailslotError } from '../errors.js';
 import { type ErrorReply, readControl } from '../wire/control.js';
 import { At, Flag, FrameFault, readFlags, readSubject, readTail, readU64 } from '../wire/frame.js';
 import { scanValue } from '../wire/scanner.js';
@@ -8,7 +8,12 @@ import { IncomingMessage, NO_HEADERS } from './message.js';
 import type { SenderRecord } from './sender-records.js';
 
 /** @throws FrameFault when the frame's data is not a value that this package decodes */
-export function messageOf(bytes: Buffer, at: number, size: number, subject = readSubject(bytes, at)): IncomingMessage {
+export function messageOf(
+  bytes: Buffer,
+  at: number,
+  size: number,
+  subject = readSubject(bytes, at),
+): IncomingMessage {
   const { headers = NO_HEADERS, data } = readTail(bytes, at, size);
   const failed = (readFlags(bytes, at) & Flag.error) !== 0;
   const fault = failed ? undefined : scanValue(bytes, data, at + size);
@@ -27,13 +32,19 @@ export function messageOf(bytes: Buffer, at: number, size: number, subject = rea
     size,
     hold: undefined,
   };
-  return new IncomingMessage(parts, failed ? errorOf(readControl('error REPLY', bytes, at, size)) : undefined);
+  return new IncomingMessage(
+    parts,
+    failed ? errorOf(readControl('error REPLY', bytes, at, size)) : undefined,
+  );
 }
 
 /** The error that an error reply speaks of. */
 function errorOf({ code, message, data, responderCode }: ErrorReply): MailslotError {
   const known = isErrorCode(code) ? code : 'MAILSLOT_RESPONDER_FAILED';
-  return new MailslotError(known, message, { data, ...(responderCode === undefined ? {} : { responderCode }) });
+  return new MailslotError(known, message, {
+    data,
+    ...(responderCode === undefined ? {} : { responderCode }),
+  });
 }
 
 /** A record of its own: what is not published is not acknowledged. */

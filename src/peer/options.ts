@@ -37,6 +37,10 @@ export function checkOptions(value: unknown, call: string): void {
 }
 
 function invalid(call: string, option: string, value: unknown, takes: string): MailslotError {
-  const found = typeof value === 'string' ? JSON.stringify(value) : typeof value === 'number' ? value : typeof value;
-  return new MailslotError('MAILSLOT_INVALID_OPTION', `${call}: \`${option}\` is ${found}; it takes ${takes}`);
+  const found =
+    typeof value === 'string' ? JSON.stringify(value) : typeof value === 'number' ? value : typeof value;
+  return new MailslotError(
+    'MAILSLOT_INVALID_OPTION',
+    `${call}: \`${option}\` is ${found}; it takes ${takes}`,
+  );
 }

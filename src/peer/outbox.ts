@@ -130,7 +130,10 @@ export class Outbox {
 
   /** Admits a frame when there is room; resolves to its sequence. */
   admitLater(frame: Buffer, signal: AbortSignal | undefined): Promise<number> {
-    if (this.#waitingBytes + frame.length > OUTBOX_WINDOWS * this.#options.windowBytes && this.#waiting.length > 0) {
+    if (
+      this.#waitingBytes + frame.length > OUTBOX_WINDOWS * this.#options.windowBytes &&
+      this.#waiting.length > 0
+    ) {
       return Promise.reject(outboxFull(this.#waiting.length, this.#waitingBytes));
     }
     if (this.#waiting.length === 0 && this.#framesSinceAckSoon > 0) this.#options.onStarving();

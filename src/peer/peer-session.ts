@@ -218,7 +218,8 @@ export class PeerSession {
   }
 
   #takeOpen(open: Open): void {
-    if (this.#state !== 'joined' || this.#welcome === undefined) throw new FrameFault('OPEN came before WELCOME, or twice');
+    if (this.#state !== 'joined' || this.#welcome === undefined)
+      throw new FrameFault('OPEN came before WELCOME, or twice');
     this.#state = 'open';
     this.#options.onOpen(open, this.#welcome);
   }

@@ -4,8 +4,18 @@ import { MailslotError } from '../errors.js';
 import { MAX_HEADERS, MAX_HEADERS_BYTES } from '../limits.js';
 import type { Clock } from '../util/clock.js';
 import type { SettledReceipt } from '../wire/control.js';
-import { At, encodeHeaders, Flag, headSize, Kind, PREFIX_BYTES, writeHead, writeU32, writeU64 } from '../wire/frame.js';
-import { parsePeerId, type PeerId } from '../wire/peer-id.js';
+import {
+  At,
+  encodeHeaders,
+  Flag,
+  headSize,
+  Kind,
+  PREFIX_BYTES,
+  writeHead,
+  writeU32,
+  writeU64,
+} from '../wire/frame.js';
+import { type PeerId, parsePeerId } from '../wire/peer-id.js';
 import { checkSubject } from '../wire/subject.js';
 import { byteStringHeadSize, encodeValue, isPlainBytes, writeByteStringHead } from '../wire/values.js';
 import type { PublishOptions, Receipt } from './api.js';

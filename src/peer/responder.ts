@@ -4,7 +4,17 @@ import PQueue from 'p-queue';
 import { MailslotError } from '../errors.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { controlFrame, type ErrorReply } from '../wire/control.js';
-import { At, encodeFrame, Flag, Kind, readFlags, readRef, readSubject, readTtl, readU64 } from '../wire/frame.js';
+import {
+  At,
+  encodeFrame,
+  Flag,
+  Kind,
+  readFlags,
+  readRef,
+  readSubject,
+  readTtl,
+  readU64,
+} from '../wire/frame.js';
 import { type PeerId, peerKeyAt } from '../wire/peer-id.js';
 import { PatternTrie } from '../wire/subject.js';
 import { encodeValue } from '../wire/values.js';
@@ -117,7 +127,11 @@ export class Responders {
     }
   }
 
-  #start(responder: OpenResponder, message: IncomingMessage, query: { asker: Buffer; id: number; ttl: number }): void {
+  #start(
+    responder: OpenResponder,
+    message: IncomingMessage,
+    query: { asker: Buffer; id: number; ttl: number },
+  ): void {
     const { clock } = this.#options;
     const controller = new AbortController();
     const task: Task = {
@@ -130,10 +144,13 @@ export class Responders {
     };
     const tasks = this.#tasks.get(task.key) ?? new Set();
     this.#tasks.set(task.key, tasks.add(task));
-    void responder.run(message, task).then(
-      (answer) => this.#replyData(task, answer),
-      (error: unknown) => this.#replyError(task.asker, task.id, describe(error)),
-    ).finally(() => this.#end(task));
+    void responder
+      .run(message, task)
+      .then(
+        (answer) => this.#replyData(task, answer),
+        (error: unknown) => this.#replyError(task.asker, task.id, describe(error)),
+      )
+      .finally(() => this.#end(task));
   }
 
   #end(task: Task): void {
@@ -236,7 +253,10 @@ function taskKey(askerKey: string, id: number): string {
 /** What an asker is told of an error: its message, and `code` and `data` if it has them, but never the stack. */
 function describe(error: unknown): ErrorReply {
   if (MailslotError.is(error, 'MAILSLOT_NOT_ENCODABLE')) return { code: error.code, message: error.message };
-  const { code, data } = (typeof error === 'object' && error !== null ? error : {}) as { code?: unknown; data?: unknown };
+  const { code, data } = (typeof error === 'object' && error !== null ? error : {}) as {
+    code?: unknown;
+    data?: unknown;
+  };
   const message = error instanceof Error ? error.message : String(error);
   return {
     code: 'MAILSLOT_RESPONDER_FAILED',
@@ -257,7 +277,10 @@ function isEncodable(data: unknown): boolean {
 }
 
 function gone(): ErrorReply {
-  return { code: 'MAILSLOT_RESPONDER_LOST', message: 'query: the responder was closed before the query arrived' };
+  return {
+    code: 'MAILSLOT_RESPONDER_LOST',
+    message: 'query: the responder was closed before the query arrived',
+  };
 }
 
 function tooLarge(size: number, limit: number): ErrorReply {

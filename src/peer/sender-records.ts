@@ -1,8 +1,8 @@
 // What a peer knows of those it gets messages from: how far it has read each of them, which finds duplicates
 // after a take-over, and how far it has acknowledged them. These records belong to the Bus, not to a link.
 import { MAX_REMEMBERED_SENDERS, SENDER_SILENCE } from '../limits.js';
-import { peerIdAt, peerKeyAt } from '../wire/peer-id.js';
 import { readU32 } from '../wire/frame.js';
+import { peerIdAt, peerKeyAt } from '../wire/peer-id.js';
 
 export interface SenderRecord {
   /** Peer id in hex. */
@@ -31,7 +31,8 @@ export class SenderRecords {
   /** The record of the sender whose id lies there; made if it is new. */
   at(bytes: Buffer, at: number): SenderRecord {
     const last = this.#last;
-    if (last !== undefined && last.low === readU32(bytes, at + 4) && last.high === readU32(bytes, at)) return last;
+    if (last !== undefined && last.low === readU32(bytes, at + 4) && last.high === readU32(bytes, at))
+      return last;
     const key = peerKeyAt(bytes, at);
     let record = this.#records.get(key);
     if (record === undefined) {

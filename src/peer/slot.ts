@@ -4,7 +4,7 @@ import PQueue from 'p-queue';
 import { MailslotError } from '../errors.js';
 import type { Clock, Timer } from '../util/clock.js';
 import type { Overflow, Slot, SlotInfo } from './api.js';
-import { IncomingMessage, type Message } from './message.js';
+import type { IncomingMessage, Message } from './message.js';
 import { type Entry, type Gap, isGap, SlotQueue } from './slot-queue.js';
 
 /** What a slot needs of its Bus. */
@@ -350,7 +350,8 @@ export class OpenSlot implements Slot<unknown, Item> {
     const { waiting } = queue;
     const entry = queue.shift();
     if (waiting > 0) this.#afterTakingWaiting(waiting);
-    if (queue.length === 0 && this.#whenEmpty.length > 0) for (const resolve of this.#whenEmpty.splice(0)) resolve();
+    if (queue.length === 0 && this.#whenEmpty.length > 0)
+      for (const resolve of this.#whenEmpty.splice(0)) resolve();
     return entry;
   }
 
@@ -362,7 +363,9 @@ export class OpenSlot implements Slot<unknown, Item> {
     this.#options.owner.taken();
   }
 
-  #nextItem(options: { timeout?: number | undefined; signal?: AbortSignal | undefined } | undefined): Promise<Item | undefined> {
+  #nextItem(
+    options: { timeout?: number | undefined; signal?: AbortSignal | undefined } | undefined,
+  ): Promise<Item | undefined> {
     return new Promise((resolve, reject) => {
       const signal = options?.signal;
       let timer: Timer | undefined;
@@ -418,5 +421,8 @@ function iteratorItself<T>(this: T): T {
 }
 
 function closedError(pattern: string, call: string): MailslotError {
-  return new MailslotError('MAILSLOT_CLOSED', `${call}: slot "${pattern}" is closed; subscribe again for more`);
+  return new MailslotError(
+    'MAILSLOT_CLOSED',
+    `${call}: slot "${pattern}" is closed; subscribe again for more`,
+  );
 }

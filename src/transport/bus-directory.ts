@@ -1,15 +1,15 @@
 // Where a bus lives on disk: the same folder for every environment of one user, closed to everybody else.
 // It makes and checks folders; what lies in them is bus-key.ts's and epochs.ts's matter. It repairs no folder
-// that others could have changed: it refuses it.
+// that others could have changed: it refuses it. Calls are synchronous: on a local disk each takes microseconds,
+// and a round through the thread pool, in every process at once after a host's death, a multiple of that.
 import { createHash } from 'node:crypto';
-import { readFileSync, type Stats } from 'node:fs';
-import { chmod, lstat, mkdir } from 'node:fs/promises';
+import { chmodSync, lstatSync, mkdirSync, readFileSync, type Stats } from 'node:fs';
 import os from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { MailslotError } from '../errors.js';
 import { BUS_NAME, MAX_SOCKET_PATH_BYTES } from '../limits.js';
 import type { Clock } from '../util/clock.js';
-import { errnoOf, unless } from '../util/errno.js';
+import { errnoOf } from '../util/errno.js';
 
 /** A bus folder that was found or made, and checked. Plain data: it may be posted to another thread. */
 export interface BusDirectory {
@@ -53,20 +53,20 @@ export async function openBusDirectory(name: string, options: DirectoryOptions =
   const socketPath = endpointPath(bus, `s${'0'.repeat(12)}`);
   if (!isWindows && Buffer.byteLength(socketPath) > MAX_SOCKET_PATH_BYTES)
     throw pathTooLong(root, socketPath);
-  await secureBusDirectory(bus);
+  secureBusDirectory(bus);
   return bus;
 }
 
 /** Makes the folders of a bus anew where they are missing, and checks them again. Errors as {@link openBusDirectory}. */
-export async function secureBusDirectory(bus: BusDirectory): Promise<void> {
+export function secureBusDirectory(bus: BusDirectory): void {
   const parent = dirname(bus.root);
   try {
     // The default root's parent is ours as well, and who can replace it can replace the root.
     const isOurs = basename(parent) === '.mailslot';
-    await mkdir(isOurs ? dirname(parent) : parent, { recursive: true, mode: 0o700 });
-    if (isOurs) await secureFolder(parent);
-    await secureFolder(bus.root);
-    await secureFolder(bus.path);
+    mkdirSync(isOurs ? dirname(parent) : parent, { recursive: true, mode: 0o700 });
+    if (isOurs) secureFolder(parent);
+    secureFolder(bus.root);
+    secureFolder(bus.path);
   } catch (error) {
     throw MailslotError.is(error) ? error : unusable(bus.path, error);
   }
@@ -111,14 +111,17 @@ export function ownUid(): number | undefined {
   return process.geteuid?.();
 }
 
-async function secureFolder(path: string): Promise<void> {
-  const made = await unless(['EEXIST'], () => mkdir(path, { mode: 0o700 }).then(() => true));
-  // An unusual umask takes from the owner as well; what it left is still closed to others.
-  if (made) await chmod(path, 0o700);
-  const stats = await lstat(path);
+function secureFolder(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
+  const stats = lstatSync(path);
   const found = faultOf(stats);
   if (found) throw unsafe(path, found);
-  if (!isWindows && (stats.mode & 0o777) !== 0o700) await chmod(path, 0o700);
+  // An unusual umask takes from the owner as well; what it left was never open to others.
+  if (!isWindows && (stats.mode & 0o700) !== 0o700) chmodSync(path, 0o700);
 }
 
 function faultOf(stats: Stats): string | undefined {

@@ -1,6 +1,6 @@
 // The key of a bus: 32 random bytes in a file that only its user can read. Whoever comes first makes it. It is
 // never kept: every attempt to reach a host reads it anew, so that deleting the bus folder rotates it.
-import { link, rename, unlink } from 'node:fs/promises';
+import { linkSync, renameSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { KEY_BYTES, KEY_ROUNDS } from '../limits.js';
 import type { Clock } from '../util/clock.js';
@@ -26,9 +26,8 @@ export async function readOrCreateKey(bus: BusDirectory, clock: Clock): Promise<
 async function removeMalformed(bus: BusDirectory, clock: Clock): Promise<void> {
   const path = join(bus.path, 'key');
   const aside = join(bus.path, `t${clock.randomBytes(8).toString('hex')}`);
-  const moved = await unless(['ENOENT'], () => patiently(clock, () => rename(path, aside)).then(() => true));
-  if (!moved) return;
+  await unless(['ENOENT'], () => patiently(clock, () => renameSync(path, aside)));
   const key = await readPrivate(aside, KEY_BYTES, clock);
-  if (key?.length === KEY_BYTES) await unless(['EEXIST'], () => link(aside, path));
-  await unless(['ENOENT'], () => patiently(clock, () => unlink(aside)));
+  if (key?.length === KEY_BYTES) await unless(['EEXIST'], () => linkSync(aside, path));
+  await unless(['ENOENT'], () => patiently(clock, () => unlinkSync(aside)));
 }

@@ -1,7 +1,6 @@
 // Pointer files: `e<N>` says where the host of epoch N listens. The highest number is current, and is never
 // removed, so that no number is ever given twice. It reads and writes files; who lives, election.ts finds out.
-import { readdirSync, readFileSync } from 'node:fs';
-import { readdir, unlink, utimes } from 'node:fs/promises';
+import { readdirSync, readFileSync, unlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { MAX_POINTER_BYTES } from '../limits.js';
 import type { Clock } from '../util/clock.js';
@@ -28,7 +27,7 @@ const POINTER = /^e([1-9][0-9]{0,14})$/;
 const OF_AN_EPOCH = /^[epr]([1-9][0-9]{0,14})$/;
 
 export async function readHighest(bus: BusDirectory, clock: Clock): Promise<HighestEpoch> {
-  const epoch = highestOf(await readdir(bus.path));
+  const epoch = highestOf(readdirSync(bus.path));
   return { epoch, pointer: epoch === 0 ? undefined : await readPointer(bus, epoch, clock) };
 }
 
@@ -50,8 +49,10 @@ export async function anchorEpochs(bus: BusDirectory, epoch: number, clock: Cloc
   await createLinked(bus.path, `e${epoch}`, new Uint8Array(), clock);
 }
 
-/** Takes an epoch for a host. False when somebody else has it. */
-export function claimEpoch(bus: BusDirectory, pointer: Pointer, clock: Clock): Promise<boolean> {
+/** Takes an epoch for a host. False when somebody else has it, or a higher one. */
+export async function claimEpoch(bus: BusDirectory, pointer: Pointer, clock: Clock): Promise<boolean> {
+  // Most who come too late find out here, before they make the disk busy.
+  if (highestOf(readdirSync(bus.path)) >= pointer.epoch) return false;
   return createLinked(bus.path, `e${pointer.epoch}`, Buffer.from(formatPointer(pointer)), clock);
 }
 
@@ -65,20 +66,24 @@ export function isCurrent(bus: BusDirectory, pointer: Pointer): boolean {
   }
 }
 
-/** Shows cleaners of old files that this one is in use. */
-export async function touchPointer(bus: BusDirectory, epoch: number, clock: Clock): Promise<void> {
+/** Shows cleaners of old files that this one is in use. It never fails: a pointer that is gone, isCurrent finds. */
+export function touchPointer(bus: BusDirectory, epoch: number, clock: Clock): void {
   const seconds = clock.wallTime() / 1_000;
-  await utimes(pointerPath(bus, epoch), seconds, seconds);
+  try {
+    utimesSync(pointerPath(bus, epoch), seconds, seconds);
+  } catch {
+    // On Windows also a scanner that has it open; a second later there is another try.
+  }
 }
 
 /** Removes a pointer that a higher one has overtaken; the highest is left. */
 export async function withdrawEpoch(bus: BusDirectory, epoch: number, clock: Clock): Promise<void> {
-  if (highestOf(await readdir(bus.path)) > epoch) await remove(pointerPath(bus, epoch), clock);
+  if (highestOf(readdirSync(bus.path)) > epoch) await remove(pointerPath(bus, epoch), clock);
 }
 
 /** Removes everything of the epochs below this one, the sockets their pointers name included, and stray drafts. */
 export async function pruneEpochs(bus: BusDirectory, below: number, clock: Clock): Promise<void> {
-  const names = await readdir(bus.path);
+  const names = readdirSync(bus.path);
   const limit = Math.min(below, highestOf(names));
   for (const name of names) {
     const epoch = numberIn(OF_AN_EPOCH, name);
@@ -95,7 +100,7 @@ async function removeSocket(bus: BusDirectory, epoch: number, clock: Clock): Pro
 }
 
 async function remove(path: string, clock: Clock): Promise<void> {
-  await unless(['ENOENT'], () => patiently(clock, () => unlink(path)));
+  await unless(['ENOENT'], () => patiently(clock, () => unlinkSync(path)));
 }
 
 function pointerPath(bus: BusDirectory, epoch: number): string {

@@ -65,7 +65,7 @@ async function readCurrent(
   { clock, lastEpoch = 0 }: FindHostOptions,
 ): Promise<HighestEpoch> {
   try {
-    await secureBusDirectory(bus);
+    secureBusDirectory(bus);
     const current = await readHighest(bus, clock);
     if (current.epoch > 0) return current;
     await anchorEpochs(bus, Math.max(Math.floor(clock.wallTime() / 1_000), lastEpoch + 1), clock);

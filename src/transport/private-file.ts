@@ -1,16 +1,32 @@
 // Files of a bus folder: made under a name nobody knows, complete and on disk, and only then given their real
 // name by a hard link, which exactly one of many contenders gets. Read without following links.
-import { constants } from 'node:fs';
-import { type FileHandle, link, open, readdir, stat, unlink } from 'node:fs/promises';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  fsync,
+  linkSync,
+  openSync,
+  readdirSync,
+  readSync,
+  type Stats,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { STRAY_FILE_AGE } from '../limits.js';
 import type { Clock } from '../util/clock.js';
-import { patiently, unless } from '../util/errno.js';
+import { errnoOf, patiently, unless } from '../util/errno.js';
 import { ownUid, unsafe } from './bus-directory.js';
 
 // Windows has neither flag.
 const O_NOFOLLOW = constants.O_NOFOLLOW ?? 0;
 const O_NONBLOCK = constants.O_NONBLOCK ?? 0;
+// What opening a symbolic link gives with O_NOFOLLOW; the second one on FreeBSD.
+const LOOP = ['ELOOP', 'EMLINK'];
 const STRAY = /^t[0-9a-f]{16}$/;
 
 /** Makes `name` in `folder` with this content, mode 0600. False when the name is taken: nothing has changed then. */
@@ -21,14 +37,15 @@ export async function createLinked(
   clock: Clock,
 ): Promise<boolean> {
   const draft = join(folder, `t${clock.randomBytes(8).toString('hex')}`);
+  const linkDraft = () => {
+    linkSync(draft, join(folder, name));
+    return true;
+  };
   try {
     await writeSynced(draft, content);
-    const linked = await unless(['EEXIST'], () =>
-      patiently(clock, () => link(draft, join(folder, name))).then(() => true),
-    );
-    return linked === true;
+    return (await unless(['EEXIST'], () => patiently(clock, linkDraft))) ?? false;
   } finally {
-    await unless(['ENOENT'], () => patiently(clock, () => unlink(draft)));
+    await unless(['ENOENT'], () => patiently(clock, () => unlinkSync(draft)));
   }
 }
 
@@ -38,56 +55,54 @@ export async function createLinked(
  * @throws MAILSLOT_UNSAFE_DIRECTORY when it is a link or no plain file, or open or belongs to others
  */
 export async function readPrivate(path: string, maxBytes: number, clock: Clock): Promise<Buffer | undefined> {
-  let file: FileHandle | undefined;
+  const flags = constants.O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
   try {
-    const flags = constants.O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
-    file = await unless(['ENOENT'], () => patiently(clock, () => open(path, flags)));
-    if (!file) return undefined;
-    await checkPrivate(path, file);
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(maxBytes + 1), 0, maxBytes + 1, 0);
-    return buffer.subarray(0, bytesRead);
+    const fd = await unless(['ENOENT'], () => patiently(clock, () => openSync(path, flags)));
+    return fd === undefined ? undefined : readChecked(path, fd, maxBytes);
   } catch (error) {
-    if (isLoop(error)) throw unsafe(path, 'is a symbolic link');
+    if (LOOP.includes(errnoOf(error) ?? '')) throw unsafe(path, 'is a symbolic link');
     throw error;
-  } finally {
-    await file?.close();
   }
 }
 
 /** Removes the drafts of processes that died half-way. */
 export async function removeStrays(folder: string, clock: Clock): Promise<void> {
   const oldest = clock.wallTime() - STRAY_FILE_AGE;
-  for (const name of await readdir(folder)) {
+  for (const name of readdirSync(folder)) {
     if (!STRAY.test(name)) continue;
     const path = join(folder, name);
-    await unless(['ENOENT', 'EPERM'], async () => {
-      if ((await stat(path)).mtimeMs < oldest) await unlink(path);
+    await unless(['ENOENT', 'EPERM'], () => {
+      if (statSync(path).mtimeMs < oldest) unlinkSync(path);
     });
   }
 }
 
+// Only the wait for the disk is asynchronous.
 async function writeSynced(path: string, content: Uint8Array): Promise<void> {
-  const file = await open(path, 'wx', 0o600);
+  const fd = openSync(path, 'wx', 0o600);
   try {
     // An unusual umask may have taken the owner's own right to read it.
-    if (process.platform !== 'win32') await file.chmod(0o600);
-    await file.writeFile(content);
-    await file.sync();
+    if (process.platform !== 'win32') fchmodSync(fd, 0o600);
+    writeSync(fd, content);
+    await promisify(fsync)(fd);
   } finally {
-    await file.close();
+    closeSync(fd);
   }
 }
 
-async function checkPrivate(path: string, file: FileHandle): Promise<void> {
-  const stats = await file.stat();
+function readChecked(path: string, fd: number, maxBytes: number): Buffer {
+  try {
+    checkPrivate(path, fstatSync(fd));
+    const buffer = Buffer.alloc(maxBytes + 1);
+    return buffer.subarray(0, readSync(fd, buffer));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function checkPrivate(path: string, stats: Stats): void {
   if (!stats.isFile()) throw unsafe(path, 'is not a plain file');
   if (process.platform === 'win32') return;
   if (stats.uid !== ownUid()) throw unsafe(path, `belongs to user ${stats.uid}, not to user ${ownUid()}`);
   if ((stats.mode & 0o077) !== 0) throw unsafe(path, `has mode ${(stats.mode & 0o777).toString(8)}, not 600`);
-}
-
-// FreeBSD says EMLINK.
-function isLoop(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === 'ELOOP' || code === 'EMLINK';
 }

@@ -48,7 +48,7 @@ export interface StandOptions {
  */
 export async function standForElection(bus: BusDirectory, options: StandOptions): Promise<Reign | undefined> {
   try {
-    await secureBusDirectory(bus);
+    secureBusDirectory(bus);
     return await stand(bus, options);
   } catch (error) {
     throw MailslotError.is(error) ? error : unusable(bus.path, error);
@@ -148,8 +148,7 @@ export class Reign {
   #setTimer(): Timer {
     return this.#parts.clock.setTimer(POINTER_INTERVAL, () => {
       if (!this.stillReigns()) return;
-      // A pointer that cannot be touched is one that the next look finds gone.
-      touchPointer(this.#bus, this.epoch, this.#parts.clock).catch(() => {});
+      touchPointer(this.#bus, this.epoch, this.#parts.clock);
       this.#timer = this.#setTimer();
     });
   }

@@ -9,7 +9,10 @@ export function errnoOf(error: unknown): string | undefined {
 }
 
 /** Resolves to the result, or to undefined when it fails with one of the errnos. */
-export async function unless<T>(errnos: readonly string[], action: () => Promise<T>): Promise<T | undefined> {
+export async function unless<T>(
+  errnos: readonly string[],
+  action: () => T | Promise<T>,
+): Promise<T | undefined> {
   try {
     return await action();
   } catch (error) {
@@ -21,7 +24,7 @@ export async function unless<T>(errnos: readonly string[], action: () => Promise
 const BUSY = ['EPERM', 'EBUSY', 'EACCES'];
 
 /** Runs a file operation; on Windows again for a second while a scanner or indexer holds the file. */
-export async function patiently<T>(clock: Clock, action: () => Promise<T>): Promise<T> {
+export async function patiently<T>(clock: Clock, action: () => T | Promise<T>): Promise<T> {
   const giveUp = clock.now() + (process.platform === 'win32' ? FILE_RETRY_TIMEOUT : 0);
   for (;;) {
     try {

@@ -172,7 +172,10 @@ const checks = {
     slots: list(record(slotSpec), MAX_LIST),
   }),
   OPEN: record({ previous: uint, order: uint }),
-  'SLOT request': either(record({ do: oneOf('open'), ...slotSpec }), record({ do: oneOf('close'), id: uint })),
+  'SLOT request': either(
+    record({ do: oneOf('open'), ...slotSpec }),
+    record({ do: oneOf('close'), id: uint }),
+  ),
   'SLOT answer': either(
     record({ do: oneOf('opened'), id: uint, order: uint }),
     record({ do: oneOf('refused'), id: uint, code: text(64), message: text(MAX_REASON_BYTES) }),
@@ -180,11 +183,18 @@ const checks = {
   SETTLED: record({
     upTo: uint,
     windowBytes: uint,
-    receipts: list(record({ sequence: uint, receivers: uint, order: uint, code: optional(text(64)) }), MAX_LIST),
+    receipts: list(
+      record({ sequence: uint, receivers: uint, order: uint, code: optional(text(64)) }),
+      MAX_LIST,
+    ),
   }),
   ACK: list(record({ sender: id8, upTo: uint }), MAX_LIST),
   ACKNOW: list(id8, MAX_LIST),
-  NOTE: record({ slots: optional(list(uint, MAX_LIST)), retained: optional(flag), redelivered: optional(flag) }),
+  NOTE: record({
+    slots: optional(list(uint, MAX_LIST)),
+    retained: optional(flag),
+    redelivered: optional(flag),
+  }),
   GAP: record({ id: uint, missed: optional(uint) }),
   CREDIT: uint,
   PING: oneOf('ping', 'pong'),
@@ -225,7 +235,8 @@ export function readControl<Name extends keyof Shapes>(
   const fault = scanValue(bytes, data, at + size);
   if (fault !== undefined) throw new FrameFault(`the data of ${name} is malformed: ${fault}`);
   const value = decodeValue(bytes, data, at + size);
-  if (!checks[name](value)) throw new FrameFault(`the data of ${name} lacks a field or has one of the wrong type`);
+  if (!checks[name](value))
+    throw new FrameFault(`the data of ${name} lacks a field or has one of the wrong type`);
   return value as Shapes[Name];
 }
 

@@ -106,7 +106,9 @@ export function frameSize(bytes: Uint8Array, at: number, end: number): number {
   }
   const size = PREFIX_BYTES + readU32(bytes, at + At.length);
   if (size < MIN_FRAME_BYTES || size > MAX_FRAME_BYTES) {
-    throw new FrameFault(`a frame announces ${size} bytes; ${MIN_FRAME_BYTES} to ${MAX_FRAME_BYTES} are possible`);
+    throw new FrameFault(
+      `a frame announces ${size} bytes; ${MIN_FRAME_BYTES} to ${MAX_FRAME_BYTES} are possible`,
+    );
   }
   return size;
 }
@@ -130,7 +132,9 @@ export function checkFrame(bytes: Uint8Array, at: number, size: number): void {
   const subjectLength = readU16(bytes, at + At.subjectLength);
   const options = At.subject + subjectLength;
   if (subjectLength > MAX_SUBJECT_BYTES || options + 3 > size || bytes[at + options] !== 0xb8) {
-    throw new FrameFault(`a frame of ${size} bytes has a subject of ${subjectLength} bytes and no options behind it`);
+    throw new FrameFault(
+      `a frame of ${size} bytes has a subject of ${subjectLength} bytes and no options behind it`,
+    );
   }
   const flags = readU16(bytes, at + At.flags);
   if (flags & (Flag.hasTo | Flag.hasTtl | Flag.hasRef)) checkFlaggedOptions(bytes, at, size, flags);
@@ -325,7 +329,12 @@ export function headSize(fields: Omit<FrameFields, 'data'>): number {
 }
 
 /** Writes everything before the data into `target` at `at`; `size` is that of the whole frame. Returns the end. */
-export function writeHead(target: Uint8Array, at: number, size: number, fields: Omit<FrameFields, 'data'>): number {
+export function writeHead(
+  target: Uint8Array,
+  at: number,
+  size: number,
+  fields: Omit<FrameFields, 'data'>,
+): number {
   const { subject = '', to, ttl, ref, headers } = fields;
   const flags =
     (fields.flags ?? 0) |

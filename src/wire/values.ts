@@ -5,8 +5,9 @@
 // Buffer, ArrayBuffer or DataView too), the other typed arrays, Date, Map and Set. An instance of a class arrives as
 // a plain object with its own enumerable properties. Holes in arrays become undefined.
 import { copyBytes } from './byte-copies.js';
+import { writeItemHead } from './item-writer.js';
 import { readValue } from './value-reader.js';
-import { ValueWriter, writeItemHead } from './value-writer.js';
+import { ValueWriter } from './value-writer.js';
 
 const writer = new ValueWriter();
 let writing = false;
