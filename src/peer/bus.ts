@@ -49,6 +49,7 @@ import { ReplyStream } from './reply-stream.js';
 import { Responders } from './responder.js';
 import { type Blame, OpenSlot } from './slot.js';
 import type { Gap } from './slot-queue.js';
+import { SlotWatch } from './slot-watch.js';
 
 export interface OpenBusOptions {
   name: string;
@@ -90,6 +91,7 @@ export class OpenBus implements Bus {
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
   readonly #publisher: Publisher;
+  readonly #watch: SlotWatch;
   readonly #asker: Asker;
   readonly #responders: Responders;
   readonly #connection: Connection;
@@ -127,6 +129,7 @@ export class OpenBus implements Bus {
       maxMessageBytes,
       sendAck: (acknowledgements) => void send(controlFrame('ACK', peerId.bytes, acknowledgements)),
     });
+    this.#watch = new SlotWatch(clock);
     this.#publisher = new Publisher({ clock, peerId, outbox: this.#outbox, maxMessageBytes });
     this.#asker = new Asker({ clock, peerId, send });
     this.#responders = new Responders({
@@ -271,6 +274,7 @@ export class OpenBus implements Bus {
     taken: (): void => this.#inbox.taken(),
     gap: (slot: OpenSlot, missed: number | undefined, blame?: Blame): void =>
       this.#events.emit({ type: 'gap', pattern: slot.pattern, missed, ...blame }),
+    full: (slot: OpenSlot): void => this.#watch.full(slot),
     slow: (slot: OpenSlot): void =>
       this.#events.emit({ type: 'slow-slot', pattern: slot.pattern, waiting: slot.waiting }),
     left: (slot: OpenSlot): void => {
@@ -279,6 +283,7 @@ export class OpenBus implements Bus {
     },
     closed: (slot: OpenSlot, unread: number): void => {
       this.#inbox.remove(slot);
+      this.#watch.forget(slot);
       this.#events.emit({ type: 'slot-closed', pattern: slot.pattern, unread });
     },
   };
@@ -612,6 +617,7 @@ export class OpenBus implements Bus {
     for (const slot of [...this.#inbox.slots()]) void slot.close();
     for (const responder of [...this.#responders.all()]) void responder.close();
     this.#inbox.stop();
+    this.#watch.stop();
     this.#events.emit({ type: 'closed', cause });
     this.#events.end();
     this.#resolveClosed(cause);

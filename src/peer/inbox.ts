@@ -107,8 +107,9 @@ export class Inbox {
     if (fault !== undefined) return this.#refuse(from, slots, fault);
     const time = readU64(bytes, at + At.time);
     for (let index = 0; index < slots.length; index += 1) {
-      const parts = { subject, from, sequence, order, time, headers, bytes, start, end, size, hold };
-      slots[index]!.offer(new IncomingMessage(parts));
+      slots[index]!.offer(
+        new IncomingMessage(from, sequence, order, time, subject, headers, size, bytes, start, end, hold),
+      );
     }
     return from;
   }

@@ -4,7 +4,7 @@ import { isErrorCode, MailslotError } from '../errors.js';
 import { type ErrorReply, readControl } from '../wire/control.js';
 import { At, Flag, FrameFault, readFlags, readSubject, readTail, readU64 } from '../wire/frame.js';
 import { scanValue } from '../wire/scanner.js';
-import { IncomingMessage, NO_HEADERS } from './message.js';
+import { FailedReply, IncomingMessage, NO_HEADERS } from './message.js';
 import type { SenderRecord } from './sender-records.js';
 
 /** @throws FrameFault when the frame's data is not a value that this package decodes */
@@ -18,23 +18,28 @@ export function messageOf(
   const failed = (readFlags(bytes, at) & Flag.error) !== 0;
   const fault = failed ? undefined : scanValue(bytes, data, at + size);
   if (fault !== undefined) throw new FrameFault(`the data is malformed: ${fault}`);
+  const from = strangerAt(bytes, at + At.sender);
+  const order = readU64(bytes, at + At.order);
+  const time = readU64(bytes, at + At.time);
+  if (failed)
+    return new FailedReply(from, subject, errorOf(readControl('error REPLY', bytes, at, size)), {
+      order,
+      time,
+    });
+  const sequence = readU64(bytes, at + At.sequence);
   const copy = Buffer.from(bytes.subarray(data, at + size));
-  const parts = {
-    subject,
-    from: strangerAt(bytes, at + At.sender),
-    sequence: readU64(bytes, at + At.sequence),
-    order: readU64(bytes, at + At.order),
-    time: readU64(bytes, at + At.time),
-    headers,
-    bytes: copy,
-    start: 0,
-    end: copy.length,
-    size,
-    hold: undefined,
-  };
   return new IncomingMessage(
-    parts,
-    failed ? errorOf(readControl('error REPLY', bytes, at, size)) : undefined,
+    from,
+    sequence,
+    order,
+    time,
+    subject,
+    headers,
+    size,
+    copy,
+    0,
+    copy.length,
+    undefined,
   );
 }
 

@@ -6,7 +6,7 @@
 import { MailslotError } from '../errors.js';
 import { OUTBOX_WINDOWS, WINDOW_FRAMES } from '../limits.js';
 import type { Settled, SettledReceipt } from '../wire/control.js';
-import { At, Flag, frameSize, readFlags, readU64, writeU16, writeU64 } from '../wire/frame.js';
+import { At, Flag, frameSize, readFlags, readU64, writeU16, writeU32, writeU64 } from '../wire/frame.js';
 
 /** Room for many small messages in one write; larger messages get a slab of their own. */
 const SLAB_BYTES = 64 * 1024;
@@ -108,7 +108,9 @@ export class Outbox {
   /** Numbers a frame that was written at `at` and counts it; returns its sequence. */
   seal(bytes: Buffer, at: number, size: number): number {
     const sequence = this.#nextSequence++;
-    writeU64(bytes, at + At.sequence, sequence);
+    // the high half is zero already, and stays so for the first four billion messages
+    writeU32(bytes, at + At.sequence + 4, sequence);
+    if (sequence > 0xffff_ffff) writeU64(bytes, at + At.sequence, sequence);
     this.#unsettledBytes += size;
     this.#bytesSinceAckSoon += size;
     this.#framesSinceAckSoon += 1;

@@ -51,7 +51,7 @@ export class Publisher {
     this.#maxMessageBytes = maxMessageBytes;
   }
 
-  /** What was written so far is being sent: later messages get a later time. */
+  /** Later messages get a later time. */
   flushed(): void {
     this.#time = 0;
   }
@@ -62,10 +62,8 @@ export class Publisher {
    * @throws MAILSLOT_NOT_ENCODABLE
    */
   tryPublish(subject: string, data: unknown): boolean {
-    const template = subject === this.#lastSubject ? this.#lastTemplate : this.#templates.get(subject);
+    const template = this.#readyTemplate(subject);
     if (template === undefined) return false;
-    this.#lastSubject = subject;
-    this.#lastTemplate = template;
     const isBytes = isPlainBytes(data);
     const body = isBytes ? data : encodeValue(data, 'publish');
     const headLength = isBytes ? byteStringHeadSize(body.length) : 0;
@@ -76,7 +74,6 @@ export class Publisher {
     const at = slab.end - size;
     bytes.set(template, at);
     writeU32(bytes, at + At.length, size - PREFIX_BYTES);
-    writeU64(bytes, at + At.time, this.#now());
     let cursor = at + template.length;
     if (isBytes) cursor = writeByteStringHead(bytes, cursor, body.length);
     bytes.set(body, cursor);
@@ -84,6 +81,16 @@ export class Publisher {
     this.messages += 1;
     this.bytes += size;
     return true;
+  }
+
+  /** The prepared header of this subject, with the present time in it. */
+  #readyTemplate(subject: string): Buffer | undefined {
+    if (subject === this.#lastSubject && this.#time !== 0) return this.#lastTemplate;
+    const template = this.#templates.get(subject);
+    if (template !== undefined) writeU64(template, At.time, this.#now());
+    this.#lastSubject = subject;
+    this.#lastTemplate = template;
+    return template;
   }
 
   /** Publishes with every check, waiting for room if need be. Data is encoded before the first wait. */
@@ -139,10 +146,14 @@ export class Publisher {
     const template = Buffer.allocUnsafeSlow(headSize(fields));
     writeHead(template, 0, template.length, fields);
     this.#templates.set(subject, template);
+    this.#lastSubject = '';
   }
 
   #now(): number {
-    if (this.#time === 0) this.#time = this.#clock.wallTime();
+    if (this.#time === 0) {
+      this.#time = this.#clock.wallTime();
+      this.#clock.defer(() => this.flushed());
+    }
     return this.#time;
   }
 

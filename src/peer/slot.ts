@@ -12,6 +12,8 @@ export interface SlotOwner {
   /** Messages that had to wait were taken: acknowledgements may be due. */
   taken(): void;
   gap(slot: OpenSlot, missed: number | undefined, blame?: Blame): void;
+  /** Messages began to wait for room. */
+  full(slot: OpenSlot): void;
   slow(slot: OpenSlot): void;
   /** The slot wants no more messages. */
   left(slot: OpenSlot): void;
@@ -64,8 +66,11 @@ export class OpenSlot implements Slot<unknown, Item> {
   #missedInFront = 0;
   /** When so few wait, acknowledgements are due again. */
   #reportAt = 0;
-  #stallTimer: Timer | undefined;
+  /** Full and unread for too long: until the program reads again, the oldest messages are dropped. */
   #stalled = false;
+  /** Whether the owner knows that messages wait. */
+  #toldFull = false;
+  reads = 0;
   readonly #whenEmpty: (() => void)[] = [];
 
   constructor(options: OpenSlotOptions) {
@@ -147,9 +152,9 @@ export class OpenSlot implements Slot<unknown, Item> {
 
   #overflow(message: IncomingMessage): void {
     if (this.#options.overflow === 'drop-oldest' || this.#stalled) return this.#dropOldest(message.size);
-    if (this.#stallTimer !== undefined) return;
-    this.#options.owner.slow(this);
-    this.#stallTimer = this.#options.clock.setTimer(this.#options.stallTimeout, () => this.#stall());
+    if (this.#toldFull) return;
+    this.#toldFull = true;
+    this.#options.owner.full(this);
   }
 
   /** Makes room for a message of this size by dropping from the front. */
@@ -173,16 +178,18 @@ export class OpenSlot implements Slot<unknown, Item> {
     this.#options.owner.taken();
   }
 
-  /** Full and unread for too long: publishers shall not wait for it any longer. */
-  #stall(): void {
-    this.#stalled = true;
-    this.#dropOldest(0);
+  get stallTimeout(): number {
+    return this.#options.stallTimeout;
   }
 
-  #wasRead(): void {
-    this.#stallTimer?.cancel();
-    this.#stallTimer = undefined;
-    this.#stalled = false;
+  slow(): void {
+    this.#options.owner.slow(this);
+  }
+
+  /** Full and unread for too long: publishers shall not wait for it any longer. */
+  stall(): void {
+    this.#stalled = true;
+    this.#dropOldest(0);
   }
 
   // — reading —
@@ -285,7 +292,6 @@ export class OpenSlot implements Slot<unknown, Item> {
     if (this.#state === 'closed') return { unread: 0 };
     const wasDraining = this.#state === 'draining';
     this.#state = 'closed';
-    this.#wasRead();
     const unread = this.#discard();
     if (!wasDraining) this.#options.owner.left(this);
     this.#options.owner.closed(this, unread);
@@ -349,6 +355,8 @@ export class OpenSlot implements Slot<unknown, Item> {
     const queue = this.#queue;
     const { waiting } = queue;
     const entry = queue.shift();
+    this.reads += 1;
+    this.#stalled = false;
     if (waiting > 0) this.#afterTakingWaiting(waiting);
     if (queue.length === 0 && this.#whenEmpty.length > 0)
       for (const resolve of this.#whenEmpty.splice(0)) resolve();
@@ -356,8 +364,8 @@ export class OpenSlot implements Slot<unknown, Item> {
   }
 
   #afterTakingWaiting(before: number): void {
-    if (this.#stallTimer !== undefined) this.#wasRead();
     const { waiting } = this.#queue;
+    if (waiting === 0) this.#toldFull = false;
     if (waiting === before || waiting > this.#reportAt) return;
     this.reported();
     this.#options.owner.taken();
