@@ -1,22 +1,13 @@
 // The Bus: what a program holds. It checks arguments, puts the parts together (outbox, inbox, asker, responders,
 // connection) and turns what happens in them into events. It knows no frames and no sockets.
 import { MailslotError } from '../errors.js';
-import {
-  DRAIN_TIMEOUT,
-  QUERY_ALL_TIMEOUT,
-  QUERY_TIMEOUT,
-  RESPONDER_CONCURRENCY,
-  SLOT_CAPACITY,
-  SLOT_CAPACITY_BYTES,
-  STALL_TIMEOUT,
-  STALL_TIMEOUT_MAX,
-} from '../limits.js';
+import { DRAIN_TIMEOUT, QUERY_ALL_TIMEOUT, QUERY_TIMEOUT, RESPONDER_CONCURRENCY } from '../limits.js';
 import type { Link } from '../transport/link.js';
 import type { Clock, KeepAlive } from '../util/clock.js';
-import { controlFrame, type Join, type SlotAnswer, type SlotSpec } from '../wire/control.js';
+import { controlFrame, type Join } from '../wire/control.js';
 import { Flag } from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
-import type { PeerInfo, PeerLeft } from '../wire/presence.js';
+import type { PeerInfo } from '../wire/presence.js';
 import { checkPattern, checkSubject } from '../wire/subject.js';
 import { encodeValue } from '../wire/values.js';
 import type {
@@ -40,16 +31,16 @@ import { Connection } from './connection.js';
 import { EventHub } from './event-hub.js';
 import { Inbox } from './inbox.js';
 import type { IncomingMessage, Message } from './message.js';
-import { checkHandler, checkNumber, checkOptions, checkSignal, checkWord } from './options.js';
+import { checkHandler, checkNumber, checkOptions, checkSignal } from './options.js';
 import { Outbox } from './outbox.js';
 import { PeerSession } from './peer-session.js';
 import { PublishPromise } from './publish-promise.js';
 import { checkHeaders, checkPeer, Publisher, tooLarge } from './publisher.js';
+import { Registrations } from './registrations.js';
 import { ReplyStream } from './reply-stream.js';
 import { Responders } from './responder.js';
-import { type Blame, OpenSlot } from './slot.js';
 import type { Gap } from './slot-queue.js';
-import { SlotWatch } from './slot-watch.js';
+import { Slots, toPeer } from './slots.js';
 
 export interface OpenBusOptions {
   name: string;
@@ -74,12 +65,6 @@ export interface OpenBusOptions {
 
 const ADMITTED = Promise.resolve();
 
-/** Who waits for the host's answer to a SLOT request. */
-interface Opening {
-  resolve(): void;
-  reject(reason: unknown): void;
-}
-
 export class OpenBus implements Bus {
   readonly id: string;
   readonly name: string;
@@ -91,16 +76,12 @@ export class OpenBus implements Bus {
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
   readonly #publisher: Publisher;
-  readonly #watch: SlotWatch;
+  readonly #slots: Slots;
+  readonly #registrations: Registrations;
   readonly #asker: Asker;
   readonly #responders: Responders;
   readonly #connection: Connection;
   readonly #keepAlive: KeepAlive;
-  /** What the host is told of slots and responders, by id; said again to every new host. */
-  readonly #specs = new Map<number, SlotSpec>();
-  readonly #opening = new Map<number, Opening>();
-  #lastSlotId = 0;
-  #presence: OpenSlot | undefined;
   #reconnects = 0;
   #afterClosing: Promise<void> | undefined;
   #resolveClosed: (cause: Error | undefined) => void = () => {};
@@ -129,7 +110,21 @@ export class OpenBus implements Bus {
       maxMessageBytes,
       sendAck: (acknowledgements) => void send(controlFrame('ACK', peerId.bytes, acknowledgements)),
     });
-    this.#watch = new SlotWatch(clock);
+    this.#registrations = new Registrations({
+      peerId: peerId.bytes,
+      send: (frame) => void send(frame),
+      onOpened: (id) => {
+        this.#inbox.slot(id)?.opened();
+        this.#inbox.refresh();
+      },
+    });
+    this.#slots = new Slots({
+      clock,
+      inbox: this.#inbox,
+      registrations: this.#registrations,
+      maxMessageBytes,
+      emit: (event) => this.#events.emit(event),
+    });
     this.#publisher = new Publisher({ clock, peerId, outbox: this.#outbox, maxMessageBytes });
     this.#asker = new Asker({ clock, peerId, send });
     this.#responders = new Responders({
@@ -137,7 +132,7 @@ export class OpenBus implements Bus {
       peerId,
       maxMessageBytes,
       send,
-      onClosed: (responder) => this.#forgetSpec(responder.id),
+      onClosed: (responder) => this.#registrations.forget(responder.id),
     });
     this.#connection = new Connection({
       clock,
@@ -189,7 +184,7 @@ export class OpenBus implements Bus {
 
   publish(subject: string, data: unknown, options: PublishOptions & { confirm: true }): Promise<Receipt>;
   publish(subject: string, data?: unknown, options?: PublishOptions): Promise<void>;
-  publish(subject: string, data?: unknown, options?: PublishOptions): Promise<Receipt | void> {
+  publish(subject: string, data?: unknown, options?: PublishOptions): Promise<unknown> {
     if (options === undefined && this.state !== 'closed') {
       try {
         if (this.#publisher.tryPublish(subject, data)) return ADMITTED;
@@ -231,73 +226,10 @@ export class OpenBus implements Bus {
   ): Promise<Slot<T>> {
     const options = typeof second === 'function' ? third : second;
     checkPattern(pattern, 'subscribe');
-    const slot = await this.#openSlot(pattern, options);
-    if (typeof second === 'function') this.#consume(slot, second as (message: unknown) => unknown);
-    return slot as unknown as Slot<T>;
-  }
-
-  async #openSlot(pattern: string, options: SubscribeOptions): Promise<OpenSlot> {
     this.#checkOpen('subscribe');
-    checkOptions(options, 'subscribe');
-    const call = 'subscribe';
-    const {
-      capacity = SLOT_CAPACITY,
-      capacityBytes = SLOT_CAPACITY_BYTES,
-      overflow = 'wait',
-      gaps = false,
-    } = options;
-    const { stallTimeout = STALL_TIMEOUT, signal } = options;
-    checkNumber(capacity, { call, option: 'capacity', min: 1, max: Number.MAX_SAFE_INTEGER });
-    checkNumber(capacityBytes, { call, option: 'capacityBytes', min: 1, max: Number.MAX_SAFE_INTEGER });
-    checkNumber(stallTimeout, { call, option: 'stallTimeout', min: 1, max: STALL_TIMEOUT_MAX });
-    checkWord(overflow, { call, option: 'overflow', words: ['wait', 'drop-oldest'] });
-    checkSignal(signal, call);
-    signal?.throwIfAborted();
-    const slot = new OpenSlot({
-      id: ++this.#lastSlotId,
-      pattern,
-      capacity,
-      capacityBytes,
-      overflow,
-      stallTimeout,
-      gaps,
-      maxMessageBytes: this.#options.maxMessageBytes,
-      clock: this.#clock,
-      owner: this.#slotOwner,
-    });
-    this.#inbox.add(slot);
-    await this.#register({ id: slot.id, role: 'slot', pattern }, () => slot.close(), signal);
-    return slot;
-  }
-
-  readonly #slotOwner = {
-    taken: (): void => this.#inbox.taken(),
-    gap: (slot: OpenSlot, missed: number | undefined, blame?: Blame): void =>
-      this.#events.emit({ type: 'gap', pattern: slot.pattern, missed, ...blame }),
-    full: (slot: OpenSlot): void => this.#watch.full(slot),
-    slow: (slot: OpenSlot): void =>
-      this.#events.emit({ type: 'slow-slot', pattern: slot.pattern, waiting: slot.waiting }),
-    left: (slot: OpenSlot): void => {
-      this.#inbox.detach(slot);
-      this.#forgetSpec(slot.id);
-    },
-    closed: (slot: OpenSlot, unread: number): void => {
-      this.#inbox.remove(slot);
-      this.#watch.forget(slot);
-      this.#events.emit({ type: 'slot-closed', pattern: slot.pattern, unread });
-    },
-  };
-
-  /** Runs a handler for as long as the slot is open, whatever it throws. */
-  #consume(slot: OpenSlot, handler: (message: unknown) => unknown): void {
-    const guarded = async (message: unknown): Promise<void> => {
-      try {
-        await handler(message);
-      } catch (error) {
-        this.#events.emit({ type: 'handler-failed', pattern: slot.pattern, error });
-      }
-    };
-    void slot.consume(guarded);
+    const slot = await this.#slots.open(pattern, options);
+    if (typeof second === 'function') this.#slots.consume(slot, second as (message: unknown) => unknown);
+    return slot as unknown as Slot<T>;
   }
 
   // — queries —
@@ -378,59 +310,10 @@ export class OpenBus implements Bus {
     checkNumber(concurrency, { call, option: 'concurrency', min: 1, max: Number.MAX_SAFE_INTEGER });
     checkSignal(signal, call);
     signal?.throwIfAborted();
-    const id = ++this.#lastSlotId;
+    const id = this.#registrations.nextId();
     const responder = this.#responders.add(id, pattern, handler as QueryHandler, concurrency);
-    await this.#register({ id, role: 'responder', pattern }, () => responder.close(), signal);
+    await this.#registrations.register({ id, role: 'responder', pattern }, () => responder.close(), signal);
     return responder;
-  }
-
-  /** Tells the host of a slot or responder, now or with the next JOIN; resolves when it delivers. */
-  async #register(
-    spec: SlotSpec,
-    close: () => Promise<unknown>,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    this.#specs.set(spec.id, { ...spec, new: true });
-    const opened = new Promise<void>((resolve, reject) => this.#opening.set(spec.id, { resolve, reject }));
-    const onAbort = (): void => {
-      this.#opening.get(spec.id)?.reject(signal?.reason);
-      void close();
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
-    this.#connection.session?.send(controlFrame('SLOT request', this.#peerId, { do: 'open', ...spec }));
-    try {
-      await opened;
-    } catch (error) {
-      signal?.removeEventListener('abort', onAbort);
-      await close();
-      throw error;
-    } finally {
-      this.#opening.delete(spec.id);
-    }
-  }
-
-  #forgetSpec(id: number): void {
-    if (!this.#specs.delete(id)) return;
-    this.#connection.session?.send(controlFrame('SLOT request', this.#peerId, { do: 'close', id }));
-  }
-
-  #onSlotAnswer(answer: SlotAnswer): void {
-    if (answer.do === 'opened') return this.#slotOpened(answer.id);
-    const { id, code, message } = answer;
-    this.#specs.delete(id);
-    this.#opening
-      .get(id)
-      ?.reject(
-        new MailslotError(code === 'MAILSLOT_NOT_PERMITTED' ? code : 'MAILSLOT_QUOTA_EXCEEDED', message),
-      );
-  }
-
-  #slotOpened(id: number): void {
-    const spec = this.#specs.get(id);
-    if (spec !== undefined) this.#specs.set(id, { ...spec, new: false });
-    this.#inbox.slot(id)?.opened();
-    this.#inbox.refresh();
-    this.#opening.get(id)?.resolve();
   }
 
   // — presence, events, figures —
@@ -452,42 +335,12 @@ export class OpenBus implements Bus {
 
   events(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<BusEvent> {
     checkSignal(options.signal, 'events');
-    if (this.state !== 'closed') this.#watchPresence();
+    if (this.state !== 'closed') this.#slots.watchPresence();
     return this.#events.listen(options.signal);
-  }
-
-  /** Subscribes to what the host says of peers coming and going, once somebody wants to know. */
-  #watchPresence(): void {
-    if (this.#presence !== undefined) return;
-    const slot = new OpenSlot({
-      id: ++this.#lastSlotId,
-      pattern: '$presence.*',
-      capacity: SLOT_CAPACITY,
-      capacityBytes: SLOT_CAPACITY_BYTES,
-      overflow: 'drop-oldest',
-      stallTimeout: STALL_TIMEOUT,
-      gaps: false,
-      maxMessageBytes: this.#options.maxMessageBytes,
-      clock: this.#clock,
-      owner: { ...this.#slotOwner, gap: () => {}, closed: (gone) => this.#inbox.remove(gone) },
-    });
-    this.#presence = slot;
-    this.#inbox.add(slot);
-    this.#register({ id: slot.id, role: 'slot', pattern: slot.pattern }, () => slot.close(), undefined).catch(
-      () => {},
-    );
-    void slot.consume((item) => this.#takePresence(item as Message));
-  }
-
-  #takePresence({ subject, data }: Message): void {
-    const { cause, ...info } = data as PeerLeft;
-    if (subject === '$presence.left') this.#events.emit({ type: 'peer-left', peer: toPeer(info), cause });
-    else this.#events.emit({ type: 'peer-joined', peer: toPeer(info) });
   }
 
   stats(): BusStats {
     const { messages, bytes, duplicates } = this.#inbox;
-    const slots = [...this.#inbox.slots()].filter((slot) => slot !== this.#presence);
     return {
       published: { messages: this.#publisher.messages, bytes: this.#publisher.bytes },
       received: { messages, bytes, duplicates },
@@ -496,7 +349,7 @@ export class OpenBus implements Bus {
         bytes: this.#outbox.unsettledBytes,
         waiting: this.#outbox.waiting,
       },
-      slots: slots.map((slot) => {
+      slots: this.#slots.all().map((slot) => {
         const { messageCount, dropped, missed } = slot.info;
         return { pattern: slot.pattern, messages: messageCount, bytes: slot.bytes, dropped, missed };
       }),
@@ -525,7 +378,7 @@ export class OpenBus implements Bus {
   /** Slots that somebody reads run empty, handlers finish, and what was published is taken everywhere. */
   async #finishAccepted(): Promise<void> {
     for (const responder of [...this.#responders.all()]) void responder.close();
-    const read = [...this.#inbox.slots()].filter((slot) => slot.isRead);
+    const read = this.#slots.all().filter((slot) => slot.isRead);
     await Promise.all([...read.map((slot) => slot.drain()), this.#responders.whenIdle()]);
     await this.#outbox.whenIdle();
   }
@@ -547,10 +400,6 @@ export class OpenBus implements Bus {
 
   // — the connection's side —
 
-  get #peerId(): Uint8Array {
-    return this.#options.peerId.bytes;
-  }
-
   #beginSession(
     link: Link,
     ends: { opened(epoch: number): void; ended(cause: Error | undefined): void },
@@ -568,7 +417,7 @@ export class OpenBus implements Bus {
         this.#outbox.grant(welcome.windowBytes);
         ends.opened(welcome.epoch);
       },
-      onSlotAnswer: (answer) => this.#onSlotAnswer(answer),
+      onSlotAnswer: (answer) => this.#registrations.answer(answer),
       onEnd: ends.ended,
     });
   }
@@ -584,12 +433,12 @@ export class OpenBus implements Bus {
       lastEpoch: this.#connection.epoch,
       highestOrder: this.#inbox.highestOrder,
       firstUnsettled: this.#outbox.firstUnsettled,
-      slots: [...this.#specs.values()],
+      slots: this.#registrations.list(),
     };
   }
 
   #onConnected(epoch: number): void {
-    for (const id of [...this.#specs.keys()]) this.#slotOpened(id);
+    this.#registrations.allOpened();
     this.#connection.session?.flush();
     this.#asker.sendWaiting();
     if (this.#options.hostedEpoch() === epoch && epoch > 0) this.#events.emit({ type: 'took-over', epoch });
@@ -606,7 +455,7 @@ export class OpenBus implements Bus {
   #rejectWaiting(error: MailslotError): void {
     this.#outbox.rejectWaiting(error);
     this.#asker.rejectUnsent(error);
-    for (const { reject } of this.#opening.values()) reject(error);
+    this.#registrations.rejectOpening(error);
   }
 
   #onClosed(cause: Error | undefined, left: Promise<void>): void {
@@ -614,10 +463,9 @@ export class OpenBus implements Bus {
     this.#rejectWaiting(error);
     this.#asker.rejectAll(error);
     this.#responders.linkLost();
-    for (const slot of [...this.#inbox.slots()]) void slot.close();
+    void this.#slots.closeAll();
     for (const responder of [...this.#responders.all()]) void responder.close();
     this.#inbox.stop();
-    this.#watch.stop();
     this.#events.emit({ type: 'closed', cause });
     this.#events.end();
     this.#resolveClosed(cause);
@@ -644,8 +492,4 @@ export class OpenBus implements Bus {
       `${call}: bus "${this.name}" is closed; open it again with openBus()`,
     );
   }
-}
-
-function toPeer({ connectedAt, ...info }: PeerInfo): Peer {
-  return { ...info, connectedAt: new Date(connectedAt) };
 }

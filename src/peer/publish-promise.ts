@@ -20,10 +20,11 @@ export class PublishPromise<T> extends Promise<T> {
         });
       });
     });
-    super.prototype.then.call(promise, undefined, () => {});
+    Promise.prototype.then.call(promise, undefined, () => {});
     return promise;
   }
 
+  // biome-ignore lint/suspicious/noThenProperty: being listened to is what this class is about
   override then<A = T, B = never>(
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,

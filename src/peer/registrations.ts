@@ -1,0 +1,104 @@
+// What the host is told of slots and responders: opened one by one, said all again to every new host. It opens
+// nothing itself; it only knows when the host delivers to what was opened.
+import { MailslotError } from '../errors.js';
+import { controlFrame, type SlotAnswer, type SlotSpec } from '../wire/control.js';
+
+/** Who waits for the host's answer. */
+interface Opening {
+  resolve(): void;
+  reject(reason: unknown): void;
+}
+
+export interface RegistrationsOptions {
+  peerId: Uint8Array;
+  /** Sends a frame if the bus is connected; what is registered meanwhile goes with the next JOIN. */
+  send(frame: Uint8Array): void;
+  /** The host delivers to this slot or responder from here on. */
+  onOpened(id: number): void;
+}
+
+export class Registrations {
+  readonly #options: RegistrationsOptions;
+  readonly #specs = new Map<number, SlotSpec>();
+  readonly #opening = new Map<number, Opening>();
+  #lastId = 0;
+
+  constructor(options: RegistrationsOptions) {
+    this.#options = options;
+  }
+
+  /** Slots and responders are counted together. */
+  nextId(): number {
+    this.#lastId += 1;
+    return this.#lastId;
+  }
+
+  /** As JOIN lists them. */
+  list(): SlotSpec[] {
+    return [...this.#specs.values()];
+  }
+
+  /**
+   * Registers; resolves when the host delivers. When that fails or the signal aborts, `close` is called: it has to
+   * end in {@link forget}. The signal goes on closing what it opened.
+   */
+  async register(
+    spec: SlotSpec,
+    close: () => Promise<unknown>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { id } = spec;
+    this.#specs.set(id, { ...spec, new: true });
+    const opened = new Promise<void>((resolve, reject) => this.#opening.set(id, { resolve, reject }));
+    const onAbort = (): void => {
+      this.#opening.get(id)?.reject(signal?.reason);
+      void close();
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    this.#options.send(controlFrame('SLOT request', this.#options.peerId, { do: 'open', ...spec }));
+    try {
+      await opened;
+    } catch (error) {
+      signal?.removeEventListener('abort', onAbort);
+      await close();
+      throw error;
+    } finally {
+      this.#opening.delete(id);
+    }
+  }
+
+  forget(id: number): void {
+    if (!this.#specs.delete(id)) return;
+    this.#opening.get(id)?.reject(closedEarly());
+    this.#options.send(controlFrame('SLOT request', this.#options.peerId, { do: 'close', id }));
+  }
+
+  answer(answer: SlotAnswer): void {
+    if (answer.do === 'opened') return this.#opened(answer.id);
+    const { id, code, message } = answer;
+    this.#specs.delete(id);
+    const known = code === 'MAILSLOT_NOT_PERMITTED' ? code : 'MAILSLOT_QUOTA_EXCEEDED';
+    this.#opening.get(id)?.reject(new MailslotError(known, message));
+  }
+
+  /** OPEN came: the host delivers to everything that JOIN listed. */
+  allOpened(): void {
+    for (const id of [...this.#specs.keys()]) this.#opened(id);
+  }
+
+  rejectOpening(reason: unknown): void {
+    for (const { reject } of this.#opening.values()) reject(reason);
+  }
+
+  #opened(id: number): void {
+    const spec = this.#specs.get(id);
+    if (spec === undefined) return;
+    this.#specs.set(id, { ...spec, new: false });
+    this.#options.onOpened(id);
+    this.#opening.get(id)?.resolve();
+  }
+}
+
+function closedEarly(): MailslotError {
+  return new MailslotError('MAILSLOT_CLOSED', 'it was closed before the host delivered to it');
+}

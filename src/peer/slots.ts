@@ -1,0 +1,143 @@
+// The slots of one Bus: makes them of what callers ask for, keeps them in the inbox, and turns what happens to them
+// into events.
+import { SLOT_CAPACITY, SLOT_CAPACITY_BYTES, STALL_TIMEOUT, STALL_TIMEOUT_MAX } from '../limits.js';
+import type { Clock } from '../util/clock.js';
+import type { PeerInfo, PeerLeft } from '../wire/presence.js';
+import type { BusEvent, Peer, SubscribeOptions } from './api.js';
+import type { Inbox } from './inbox.js';
+import type { Message } from './message.js';
+import { checkNumber, checkOptions, checkSignal, checkWord } from './options.js';
+import type { Registrations } from './registrations.js';
+import { type Blame, OpenSlot, type SlotOwner } from './slot.js';
+import { SlotWatch } from './slot-watch.js';
+
+export interface SlotsOptions {
+  clock: Clock;
+  inbox: Inbox;
+  registrations: Registrations;
+  maxMessageBytes: number;
+  emit(event: BusEvent): void;
+}
+
+const PRESENCE_PATTERN = '$presence.*';
+
+export class Slots {
+  readonly #options: SlotsOptions;
+  readonly #watch: SlotWatch;
+  #presence: OpenSlot | undefined;
+
+  constructor(options: SlotsOptions) {
+    this.#options = options;
+    this.#watch = new SlotWatch(options.clock);
+  }
+
+  /** Those that the program opened. */
+  all(): OpenSlot[] {
+    return [...this.#options.inbox.slots()].filter((slot) => slot !== this.#presence);
+  }
+
+  /** @throws MAILSLOT_INVALID_OPTION, MAILSLOT_QUOTA_EXCEEDED, MAILSLOT_CLOSED; `signal.reason` */
+  async open(pattern: string, options: SubscribeOptions): Promise<OpenSlot> {
+    const settings = checkSubscribeOptions(options);
+    const slot = this.#make(pattern, settings, this.#owner);
+    await this.#register(slot, options.signal);
+    return slot;
+  }
+
+  /** Runs a handler for as long as the slot is open, whatever it throws. */
+  consume(slot: OpenSlot, handler: (message: unknown) => unknown): void {
+    const guarded = async (message: unknown): Promise<void> => {
+      try {
+        await handler(message);
+      } catch (error) {
+        this.#options.emit({ type: 'handler-failed', pattern: slot.pattern, error });
+      }
+    };
+    void slot.consume(guarded);
+  }
+
+  /** Follows what the host says of peers coming and going, once somebody wants to know. */
+  watchPresence(): void {
+    if (this.#presence !== undefined) return;
+    const settings = checkSubscribeOptions({ overflow: 'drop-oldest' });
+    const owner = {
+      ...this.#owner,
+      gap: () => {},
+      closed: (slot: OpenSlot) => this.#options.inbox.remove(slot),
+    };
+    this.#presence = this.#make(PRESENCE_PATTERN, settings, owner);
+    // fails only when the bus closes, which its listeners are told anyway
+    this.#register(this.#presence, undefined).catch(() => {});
+    void this.#presence.consume((item) => this.#takePresence(item as Message));
+  }
+
+  async closeAll(): Promise<void> {
+    await Promise.all([...this.#options.inbox.slots()].map((slot) => slot.close()));
+    this.#watch.stop();
+  }
+
+  readonly #owner: SlotOwner = {
+    taken: () => this.#options.inbox.taken(),
+    gap: (slot: OpenSlot, missed: number | undefined, blame?: Blame) =>
+      this.#options.emit({ type: 'gap', pattern: slot.pattern, missed, ...blame }),
+    full: (slot: OpenSlot) => this.#watch.full(slot),
+    slow: (slot: OpenSlot) =>
+      this.#options.emit({ type: 'slow-slot', pattern: slot.pattern, waiting: slot.waiting }),
+    left: (slot: OpenSlot) => {
+      this.#options.inbox.detach(slot);
+      this.#options.registrations.forget(slot.id);
+    },
+    closed: (slot: OpenSlot, unread: number) => {
+      this.#options.inbox.remove(slot);
+      this.#watch.forget(slot);
+      this.#options.emit({ type: 'slot-closed', pattern: slot.pattern, unread });
+    },
+  };
+
+  #make(pattern: string, settings: ReturnType<typeof checkSubscribeOptions>, owner: SlotOwner): OpenSlot {
+    const { clock, maxMessageBytes, inbox, registrations } = this.#options;
+    const slot = new OpenSlot({
+      ...settings,
+      id: registrations.nextId(),
+      pattern,
+      maxMessageBytes,
+      clock,
+      owner,
+    });
+    inbox.add(slot);
+    return slot;
+  }
+
+  #register(slot: OpenSlot, signal: AbortSignal | undefined): Promise<void> {
+    const spec = { id: slot.id, role: 'slot', pattern: slot.pattern } as const;
+    return this.#options.registrations.register(spec, () => slot.close(), signal);
+  }
+
+  #takePresence({ subject, data }: Message): void {
+    const { cause, ...info } = data as PeerLeft;
+    if (subject === '$presence.left') this.#options.emit({ type: 'peer-left', peer: toPeer(info), cause });
+    else this.#options.emit({ type: 'peer-joined', peer: toPeer(info) });
+  }
+}
+
+export function toPeer({ connectedAt, ...info }: PeerInfo): Peer {
+  return { ...info, connectedAt: new Date(connectedAt) };
+}
+
+function checkSubscribeOptions(options: SubscribeOptions) {
+  const call = 'subscribe';
+  checkOptions(options, call);
+  const {
+    capacity = SLOT_CAPACITY,
+    capacityBytes = SLOT_CAPACITY_BYTES,
+    stallTimeout = STALL_TIMEOUT,
+  } = options;
+  const { overflow = 'wait', gaps = false, signal } = options;
+  checkNumber(capacity, { call, option: 'capacity', min: 1, max: Number.MAX_SAFE_INTEGER });
+  checkNumber(capacityBytes, { call, option: 'capacityBytes', min: 1, max: Number.MAX_SAFE_INTEGER });
+  checkNumber(stallTimeout, { call, option: 'stallTimeout', min: 1, max: STALL_TIMEOUT_MAX });
+  checkWord(overflow, { call, option: 'overflow', words: ['wait', 'drop-oldest'] });
+  checkSignal(signal, call);
+  signal?.throwIfAborted();
+  return { capacity, capacityBytes, stallTimeout, overflow, gaps };
+}
