@@ -2,6 +2,7 @@
 // dead. It elects nobody (reign.ts does), and it never gives up on a host that may be alive: the caller's
 // signal does.
 
+import { existsSync } from 'node:fs';
 import { MailslotError } from '../errors.js';
 import {
   HANDSHAKE_TIMEOUT,
@@ -17,7 +18,7 @@ import { errnoOf } from '../util/errno.js';
 import { type BusDirectory, endpointPath, secureBusDirectory, unusable } from './bus-directory.js';
 import { readOrCreateKey } from './bus-key.js';
 import { anchorEpochs, type HighestEpoch, type Pointer, readHighest } from './epochs.js';
-import { connectLink, type Link, LinkFailure } from './link.js';
+import { type ConnectOptions, connectLink, type Link, LinkFailure } from './link.js';
 import type { Endpoints } from './pipe.js';
 
 export interface FindHostOptions {
@@ -47,10 +48,15 @@ export async function findHost(bus: BusDirectory, options: FindHostOptions): Pro
   const patience = new Patience(clock);
   for (;;) {
     signal?.throwIfAborted();
-    const { epoch, pointer } = await readCurrent(bus, options);
+    const current = await readCurrent(bus, options);
+    if (!current) continue;
+    const { epoch, pointer, key } = current;
     if (!pointer || isGone(pointer)) return { link: undefined, dead: epoch };
     const startedAt = clock.now();
-    const outcome = await attempt(bus, pointer, options, patience);
+    const outcome = await attempt(
+      { ...options, endpoint: endpointPath(bus, pointer.endpoint), epoch, key },
+      patience,
+    );
     if (outcome instanceof LinkFailure) options.onFailure?.(outcome, epoch);
     else if (outcome) return { link: outcome };
     if (outcome?.verdict === 'dead' || patience.isOver(epoch, startedAt))
@@ -59,36 +65,35 @@ export async function findHost(bus: BusDirectory, options: FindHostOptions): Pro
   }
 }
 
-/** The highest epoch of a folder that is there and safe; an empty one is given its first. */
+/**
+ * Key and highest epoch of a folder that is there and safe; an empty one is given its first epoch. Undefined when
+ * somebody deleted the folder at this very moment.
+ */
 async function readCurrent(
   bus: BusDirectory,
   { clock, lastEpoch = 0 }: FindHostOptions,
-): Promise<HighestEpoch> {
+): Promise<(HighestEpoch & { key: Buffer }) | undefined> {
   try {
     secureBusDirectory(bus);
+    const key = await readOrCreateKey(bus, clock);
     const current = await readHighest(bus, clock);
-    if (current.epoch > 0) return current;
+    if (current.epoch > 0) return { ...current, key };
     await anchorEpochs(bus, Math.max(Math.floor(clock.wallTime() / 1_000), lastEpoch + 1), clock);
-    return await readHighest(bus, clock);
+    return { ...(await readHighest(bus, clock)), key };
   } catch (error) {
-    throw MailslotError.is(error) ? error : unusable(bus.path, error);
+    if (MailslotError.is(error)) throw error;
+    if (!existsSync(bus.path)) return undefined;
+    throw unusable(bus.path, error);
   }
 }
 
 /** The link; why there is none; or undefined when the key may just have changed and is to be read once more. */
-async function attempt(
-  bus: BusDirectory,
-  pointer: Pointer,
-  options: FindHostOptions,
-  patience: Patience,
-): Promise<Link | LinkFailure | undefined> {
-  const { epoch } = pointer;
-  const key = await readOrCreateKey(bus, options.clock);
+async function attempt(options: ConnectOptions, patience: Patience): Promise<Link | LinkFailure | undefined> {
   try {
-    return await connectLink({ ...options, endpoint: endpointPath(bus, pointer.endpoint), epoch, key });
+    return await connectLink(options);
   } catch (error) {
     if (error instanceof LinkFailure) return error;
-    if (MailslotError.is(error, 'MAILSLOT_BAD_KEY') && patience.forgivesKey(epoch)) return undefined;
+    if (MailslotError.is(error, 'MAILSLOT_BAD_KEY') && patience.forgivesKey(options.epoch)) return undefined;
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 // The second half of an election, in the host's thread: win the next epoch, hold those who come until it is
 // certain, and notice when the reign is over. What is said on the links is the host's matter.
+import { existsSync } from 'node:fs';
 import { MailslotError } from '../errors.js';
 import { POINTER_INTERVAL } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
@@ -51,7 +52,10 @@ export async function standForElection(bus: BusDirectory, options: StandOptions)
     secureBusDirectory(bus);
     return await stand(bus, options);
   } catch (error) {
-    throw MailslotError.is(error) ? error : unusable(bus.path, error);
+    if (MailslotError.is(error)) throw error;
+    // Deleted at this very moment: whoever looks for the host makes it anew.
+    if (!existsSync(bus.path)) return undefined;
+    throw unusable(bus.path, error);
   }
 }
 
@@ -64,14 +68,14 @@ async function stand(bus: BusDirectory, options: StandOptions): Promise<Reign | 
   const onPipe = (pipe: Pipe) => acceptor.accept(pipe);
   // Before anybody can know of it: a pointer never names an endpoint on which nobody listens yet.
   const listener = await endpoints.listen(endpoint, { onPipe, onError: (error) => onError?.(error) });
-  const won = await win(bus, pointer, clock).catch(async (error) => {
-    await listener.close();
-    throw error;
-  });
-  if (won) return new Reign(bus, { ...options, pointer, listener, acceptor });
-  acceptor.close();
-  await listener.close();
-  return undefined;
+  let reign: Reign | undefined;
+  try {
+    if (await win(bus, pointer, clock)) reign = new Reign(bus, { ...options, pointer, listener, acceptor });
+    return reign;
+  } finally {
+    if (!reign) acceptor.close();
+    if (!reign) await listener.close();
+  }
 }
 
 async function win(bus: BusDirectory, pointer: Pointer, clock: Clock): Promise<boolean> {

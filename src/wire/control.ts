@@ -1,6 +1,6 @@
 // What the data of every frame kind but PUBLISH, QUERY and REPLY holds: types, encoding, and the checks a
 // receiver makes before it believes any of it. Unknown keys are ignored, so that a later minor version may add.
-import { BUS_NAME, MAX_LABEL_BYTES } from '../limits.js';
+import { BUS_NAME, MAX_JOIN_COUNT, MAX_LABEL_BYTES } from '../limits.js';
 import { encodeFrame, FrameFault, type FrameFields, Kind, readTail } from './frame.js';
 import { PEER_ID_BYTES, type PeerId } from './peer-id.js';
 import { scanValue } from './scanner.js';
@@ -116,6 +116,8 @@ export interface ErrorReply {
 
 type Check = (value: unknown) => boolean;
 const uint: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+// A count from which a host goes on: every number that follows must still be exact, at everybody's.
+const joinCount: Check = (value) => uint(value) && (value as number) <= MAX_JOIN_COUNT;
 const flag: Check = (value) => typeof value === 'boolean';
 const text =
   (maxBytes: number): Check =>
@@ -167,8 +169,8 @@ const checks = {
     pid: uint,
     mayHost: flag,
     lastEpoch: uint,
-    highestOrder: uint,
-    firstUnsettled: uint,
+    highestOrder: joinCount,
+    firstUnsettled: (value) => joinCount(value) && value !== 0,
     slots: list(record(slotSpec), MAX_LIST),
   }),
   OPEN: record({ previous: uint, order: uint }),
