@@ -1,0 +1,68 @@
+// `mailslot publish`: sends one message, or one for every line of stdin.
+import { type Command, Option } from 'commander';
+import type { Bus } from '../../index.js';
+import { checkSubject } from '../../wire/subject.js';
+import { type BusFlags, type Context, given } from '../context.js';
+import { type DataFlags, openData } from '../data-input.js';
+import { examples, parseHeader } from '../flags.js';
+import { withBus } from '../with-bus.js';
+
+interface PublishFlags extends DataFlags, BusFlags {
+  confirm?: true;
+  header?: Record<string, string>;
+  to?: string;
+}
+
+export function addPublish(program: Command, context: Context): void {
+  program
+    .command('publish')
+    .description('publish a message')
+    .argument('<subject>', 'what it is about, such as mail.new')
+    .argument('[data]', 'JSON unless a flag says otherwise; - reads stdin as one message')
+    .addOption(new Option('--text', 'the data is text').conflicts(['raw', 'lines', 'jsonLines']))
+    .addOption(new Option('--raw', 'the data is bytes').conflicts(['lines', 'jsonLines']))
+    .addOption(new Option('--lines', 'one message for each line of stdin, as text').conflicts('jsonLines'))
+    .option('--json-lines', 'one message for each line of stdin, as JSON')
+    .option('--confirm', 'wait until every receiver has taken it, and print the receipt')
+    .option('--header <name=value>', 'add a header; may be repeated', parseHeader)
+    .option('--to <peer>', 'only to the peer with this id')
+    .addHelpText(
+      'after',
+      examples(
+        `publish mail.new '{"from":"ann"}'`,
+        'publish greeting hello --text',
+        'publish photo - --raw < cat.jpg',
+        'publish log --lines < app.log',
+        'publish job.done 7 --confirm',
+      ),
+    )
+    .action((subject: string, data: string | undefined, _flags: object, command: Command) => {
+      return publish(context, subject, data, command.optsWithGlobals<PublishFlags>());
+    });
+}
+
+async function publish(
+  context: Context,
+  subject: string,
+  argument: string | undefined,
+  flags: PublishFlags,
+): Promise<void> {
+  checkSubject(subject, 'mailslot publish');
+  const messages = openData(argument, flags);
+  await withBus(context, flags, { command: 'publish' }, async (bus) => {
+    for await (const data of messages) await publishOne(context, bus, subject, data, flags);
+  });
+}
+
+async function publishOne(
+  { output, signal }: Context,
+  bus: Bus,
+  subject: string,
+  data: unknown,
+  { confirm, header: headers, to }: PublishFlags,
+): Promise<void> {
+  const options = { signal, ...given({ headers, to }) };
+  if (!confirm) return bus.publish(subject, data, options);
+  const { receivers, order } = await bus.publish(subject, data, { ...options, confirm });
+  await output.line(JSON.stringify({ receivers, order }));
+}

@@ -1,0 +1,98 @@
+// `mailslot query`: asks one responder, or all of them, and prints what they answer.
+import type { Command } from 'commander';
+import type { Bus } from '../../index.js';
+import { QUERY_ALL_TIMEOUT } from '../../limits.js';
+import { systemClock } from '../../util/clock.js';
+import { checkSubject } from '../../wire/subject.js';
+import { type BusFlags, type Context, given } from '../context.js';
+import { type DataFlags, openData, readData } from '../data-input.js';
+import { CommandEnd, ExitCode } from '../exit-codes.js';
+import { examples, parseHeader, parseMilliseconds } from '../flags.js';
+import { formatValue } from '../json-forms.js';
+import { complain } from '../output.js';
+import { withBus } from '../with-bus.js';
+
+interface QueryFlags extends Pick<DataFlags, 'text'>, BusFlags {
+  all?: true;
+  timeout?: number;
+  header?: Record<string, string>;
+  to?: string;
+}
+
+export function addQuery(program: Command, context: Context): void {
+  program
+    .command('query')
+    .description('ask a responder and print the data of its reply as JSON')
+    .argument('<subject>', 'what the question is about, such as time.now')
+    .argument('[data]', 'JSON unless --text is given; - reads stdin')
+    .option('--text', 'the data is text')
+    .option('--all', 'ask every responder; one line per reply')
+    .option('--timeout <ms>', 'time for the answer (default: 5000, with --all 1000)', parseMilliseconds)
+    .option('--header <name=value>', 'add a header; may be repeated', parseHeader)
+    .option('--to <peer>', 'ask the peer with this id')
+    .addHelpText(
+      'after',
+      examples('query time.now', `query sum '[1,2,3]' --timeout 500`, 'query who.is.there --all'),
+    )
+    .action((subject: string, data: string | undefined, _flags: object, command: Command) => {
+      return query(context, subject, data, command.optsWithGlobals<QueryFlags>());
+    });
+}
+
+async function query(
+  context: Context,
+  subject: string,
+  argument: string | undefined,
+  flags: QueryFlags,
+): Promise<void> {
+  checkSubject(subject, 'mailslot query');
+  const data = openData(argument, flags);
+  await withBus(context, flags, { command: 'query' }, async (bus) => {
+    const ask = flags.all ? askAll : askOne;
+    await ask(context, bus, subject, await readData(data), flags);
+  });
+}
+
+async function askOne(
+  { output, signal }: Context,
+  bus: Bus,
+  subject: string,
+  data: unknown,
+  { timeout, header: headers, to }: QueryFlags,
+): Promise<void> {
+  const reply = await bus.query(subject, data, { signal, ...given({ timeout, headers, to }) });
+  await output.line(formatValue(reply.data));
+}
+
+async function askAll(
+  { output, signal }: Context,
+  bus: Bus,
+  subject: string,
+  data: unknown,
+  { timeout = QUERY_ALL_TIMEOUT, header: headers }: QueryFlags,
+): Promise<void> {
+  // Set before the query's own timer, and so never behind it.
+  let timeIsUp = false;
+  const timer = systemClock.setTimer(timeout, () => {
+    timeIsUp = true;
+  });
+  let replies = 0;
+  let failures = 0;
+  for await (const reply of bus.queryAll(subject, data, { signal, timeout, ...given({ headers }) })) {
+    replies += 1;
+    if (reply.error === undefined) await output.line(formatValue(reply.data));
+    else {
+      failures += 1;
+      complain(`peer ${reply.sender}: ${reply.error.message}`);
+    }
+  }
+  timer.cancel();
+  if (replies === 0) throw nobodyAnswered(subject, timeIsUp ? timeout : undefined);
+  if (failures > 0)
+    throw new CommandEnd(ExitCode.answerFailed, `${failures} of ${replies} answers were errors`);
+}
+
+function nobodyAnswered(subject: string, timeout: number | undefined): CommandEnd {
+  if (timeout === undefined) return new CommandEnd(ExitCode.nobodyThere, `nobody responds to "${subject}"`);
+  return new CommandEnd(ExitCode.timedOut, `nobody answered "${subject}" within ${timeout} ms`);
+}
