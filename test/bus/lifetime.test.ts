@@ -1,0 +1,219 @@
+// From openBus to the end: what keeps a process alive, what closing finishes, and what calls do afterwards.
+import { startHost } from 'mailslot';
+import { describe, expect, it } from 'vitest';
+import { runProgram } from '../support/program.js';
+import { afterwards, busFolder, busOf, joinBus } from '../support/scratch.js';
+import { EventLog, eventually, isPending, takeData } from '../support/waiting.js';
+
+describe('a process', () => {
+  it('ends by itself with exit code 0 after close(), whatever it had open', async () => {
+    const ending = await runProgram(
+      busFolder(),
+      `const bus = await openBus('test', { directory });
+       const guest = await openBus('test', { directory });
+       const slot = await bus.subscribe('a');
+       void (async () => { for await (const m of slot); })();
+       void (async () => { for await (const e of bus.events()); })();
+       await bus.respond('q', () => 1);
+       await guest.publish('a', 1, { confirm: true });
+       await guest.query('q');
+       const never = guest.query('nobody').catch(() => {});
+       await guest.close();
+       await bus.close();
+       console.log(bus.state, guest.state);`,
+    );
+    expect(ending).toEqual({ code: 0, signal: null, stdout: 'closed closed\n', stderr: '' });
+  });
+
+  it('that has unref()ed its bus ends, though the bus is open', async () => {
+    const { code, stdout, stderr } = await runProgram(
+      busFolder(),
+      `const bus = await openBus('test', { directory });
+       await bus.subscribe('a', () => {});
+       bus.unref();
+       process.on('exit', () => console.log(bus.state));`,
+    );
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'connected\n', stderr: '' });
+  });
+
+  it('with an open bus stays, until somebody tells it to end', async () => {
+    const directory = busFolder();
+    const bus = await joinBus(directory);
+    const events = new EventLog(bus);
+    await bus.peers();
+    const program = runProgram(
+      directory,
+      `const bus = await openBus('test', { directory, label: 'guest' });
+       bus.unref().ref();
+       await bus.subscribe('end', () => void bus.close());`,
+    );
+    const { peer } = await events.first('peer-joined');
+    // two round trips to the host and two turns of our own loop: an empty event loop would have ended by now
+    await eventually(
+      async () => (await bus.publish('end', 1, { confirm: true, to: peer.id })).receivers === 1,
+    );
+    expect(await program).toMatchObject({ code: 0, stderr: '' });
+    expect(await events.first('peer-left')).toMatchObject({ cause: 'closed' });
+  });
+
+  it('that only runs a host stays until the host is closed', async () => {
+    const directory = busFolder();
+    const program = runProgram(
+      directory,
+      `const host = await startHost('test', { directory });
+       const bus = await openBus('test', { directory, host: 'never' });
+       bus.unref();
+       await bus.subscribe('end', () => void host.close());
+       await bus.respond('ready', () => true);`,
+    );
+    const bus = await eventually(() => joinBus(directory, { host: 'never' }).catch(() => undefined));
+    await eventually(() => bus.query('ready').catch(() => undefined));
+    await bus.publish('end');
+    expect(await program).toMatchObject({ code: 0, stderr: '' });
+  });
+});
+
+describe('close', () => {
+  it('resolves `closed` to undefined, and ends everything of the bus', async () => {
+    const [, bus] = await busOf(2);
+    const slot = await bus!.subscribe('a');
+    const responder = await bus!.respond('q', () => 1);
+    const events = new EventLog(bus!);
+    expect(await isPending(bus!.closed)).toBe(true);
+    await bus!.close();
+    await bus!.close();
+    expect(await bus!.closed).toBeUndefined();
+    expect([bus!.state, slot.open, responder.open]).toEqual(['closed', false, false]);
+    await events.ended;
+    expect(events.types).toEqual(['slot-closed', 'closed']);
+  });
+
+  it('makes every later call reject with MAILSLOT_CLOSED', async () => {
+    const [bus] = await busOf(1);
+    await bus!.close();
+    const closed = { code: 'MAILSLOT_CLOSED', name: 'MailslotError' };
+    await expect(bus!.publish('a', 1)).rejects.toMatchObject(closed);
+    await expect(bus!.publish('a', 1, { confirm: true })).rejects.toMatchObject(closed);
+    await expect(bus!.subscribe('a')).rejects.toMatchObject(closed);
+    await expect(bus!.query('a')).rejects.toMatchObject(closed);
+    await expect(bus!.respond('a', () => 1)).rejects.toMatchObject(closed);
+    await expect(bus!.peers()).rejects.toMatchObject(closed);
+    await expect((async () => bus!.queryAll('a').next())()).rejects.toMatchObject(closed);
+    for await (const _ of bus!.events()) expect.unreachable();
+    await bus!.drain();
+  });
+
+  it('rejects whatever is pending', async () => {
+    const [bus, other] = await busOf(2);
+    await other!.subscribe('full', { capacity: 1 });
+    await other!.respond('slow', () => new Promise(() => {}));
+    await bus!.publish('full', 1, { confirm: true });
+    const pending = [bus!.publish('full', 2, { confirm: true }), bus!.query('slow')];
+    const outcomes = Promise.allSettled(pending);
+    await bus!.close();
+    for (const outcome of await outcomes)
+      expect(outcome).toMatchObject({ reason: { code: 'MAILSLOT_CLOSED' } });
+  });
+});
+
+describe('drain', () => {
+  it('delivers what was published before it', async () => {
+    const [host, bus] = await busOf(2);
+    const slot = await host!.subscribe<number>('n', { capacity: 5 });
+    for (let i = 0; i < 1_000; i += 1) void bus!.publish('n', i);
+    const drained = bus!.drain({ timeout: 60_000 });
+    expect(await takeData(slot, 1_000)).toEqual(Array.from({ length: 1_000 }, (_, i) => i));
+    await drained;
+    expect(bus!.state).toBe('closed');
+  });
+
+  it('lets slots that are read run empty', async () => {
+    const [other, bus] = await busOf(2);
+    const slot = await bus!.subscribe<number>('n');
+    for (let i = 0; i < 100; i += 1) await other!.publish('n', i);
+    await other!.publish('n', 100, { confirm: true });
+    const seen: number[] = [];
+    const loop = (async () => {
+      for await (const { data } of slot) {
+        seen.push(data);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    await bus!.drain({ timeout: 60_000 });
+    await loop;
+    expect(seen).toEqual(Array.from({ length: 101 }, (_, i) => i));
+  });
+
+  it('lets handlers finish, and their answers arrive', async () => {
+    const [asker, bus] = await busOf(2);
+    let finish: ((answer: string) => void) | undefined;
+    await bus!.respond('slow', () => {
+      return new Promise((resolve) => {
+        finish = resolve;
+      });
+    });
+    const query = asker!.query('slow', 1, { timeout: 60_000 });
+    const answer = await eventually(() => finish, 'the query at the responder');
+    const drained = bus!.drain({ timeout: 60_000 });
+    // the goodbye of a responder that did not wait would come before this answer
+    await asker!.peers();
+    answer('done');
+    expect((await query).data).toBe('done');
+    await drained;
+    await expect(asker!.query('slow')).rejects.toMatchObject({ code: 'MAILSLOT_NO_RESPONDER' });
+  });
+
+  it('gives up after its time-out', async () => {
+    const [host, bus] = await busOf(2);
+    await host!.subscribe('n', { capacity: 1 });
+    for (let i = 0; i < 10; i += 1) await bus!.publish('n', i);
+    await bus!.drain({ timeout: 50 });
+    expect(bus!.state).toBe('closed');
+  });
+
+  it('disposing drains', async () => {
+    const [host, bus] = await busOf(2);
+    const slot = await host!.subscribe<number>('n');
+    for (let i = 0; i < 100; i += 1) void bus!.publish('n', i);
+    await bus![Symbol.asyncDispose]();
+    expect(bus!.state).toBe('closed');
+    expect(slot.info.messageCount).toBe(100);
+  });
+});
+
+describe('hosts', () => {
+  it('`host: never` without a host fails at once', async () => {
+    const call = joinBus(busFolder(), { host: 'never', timeout: 2 ** 31 - 1 });
+    await expect(call).rejects.toMatchObject({ code: 'MAILSLOT_UNREACHABLE', retryable: true });
+  });
+
+  it('startHost serves peers, and a second one is refused', async () => {
+    const directory = busFolder();
+    const host = await startHost('test', { directory });
+    afterwards(() => host.close());
+    const [one, two] = [await joinBus(directory), await joinBus(directory, { host: 'never' })];
+    expect([one.hosting, two.hosting]).toEqual([false, false]);
+    expect([one.epoch, two.epoch]).toEqual([host.epoch, host.epoch]);
+    await eventually(() => host.peers === 2);
+    const slot = await two.subscribe('a');
+    await one.publish('a', 'hello');
+    expect(await takeData(slot, 1)).toEqual(['hello']);
+    await expect(startHost('test', { directory })).rejects.toMatchObject({ code: 'MAILSLOT_NOT_PERMITTED' });
+    await one.close();
+    await eventually(() => host.peers === 1);
+    await two.close();
+    await host.close();
+    expect(await host.closed).toBeUndefined();
+  });
+
+  it('two buses of other names in one folder do not hear each other', async () => {
+    const directory = busFolder();
+    const { openBus } = await import('mailslot');
+    const [one, two] = [await openBus('one', { directory }), await openBus('two', { directory })];
+    afterwards(() => Promise.all([one.close(), two.close()]));
+    const slot = await two.subscribe('a');
+    expect((await one.publish('a', 1, { confirm: true })).receivers).toBe(0);
+    expect(slot.info.messageCount).toBe(0);
+    expect([one.name, two.name, one.hosting, two.hosting]).toEqual(['one', 'two', true, true]);
+  });
+});

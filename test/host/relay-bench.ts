@@ -1,0 +1,247 @@
+// A relay on a test bench: pipes in memory, a clock that the test moves, and peers that speak raw frames and take
+// notes of every frame they get.
+import { Relay } from '../../src/host/relay.js';
+import { memoryPipePair } from '../../src/transport/memory-pipe.js';
+import type { Pipe } from '../../src/transport/pipe.js';
+import { cancelFrame, controlFrame, type Join, readControl } from '../../src/wire/control.js';
+import {
+  At,
+  encodeFrame,
+  Flag,
+  frameSize,
+  Kind,
+  readFlags,
+  readRef,
+  readSubject,
+  readTail,
+  readU64,
+} from '../../src/wire/frame.js';
+import { FrameSplitter } from '../../src/wire/frame-splitter.js';
+import { type PeerId, peerIdAt } from '../../src/wire/peer-id.js';
+import { decodeValue, encodeValue } from '../../src/wire/values.js';
+import { ManualClock } from '../support/manual-clock.js';
+
+export const HOST_ID = peerIdAt(Buffer.from('the-host'), 0);
+export const EPOCH = 1_800_000_000;
+
+/** A frame that a peer got, taken apart. */
+export interface Got {
+  kind: keyof typeof Kind;
+  flags: number;
+  sender: string;
+  sequence: number;
+  order: number;
+  subject: string;
+  ref: number | undefined;
+  data: unknown;
+  bytes: Buffer;
+}
+
+const kindNames = Object.keys(Kind) as (keyof typeof Kind)[];
+
+export class RelayBench {
+  readonly clock = new ManualClock();
+  readonly relay: Relay;
+  #peers = 0;
+
+  constructor({ opened = true } = {}) {
+    this.relay = new Relay({ clock: this.clock, epoch: EPOCH, hostId: HOST_ID });
+    if (opened) this.relay.openGate(EPOCH - 1);
+  }
+
+  /** A new link; `name` makes the peer id, so the same name is the same peer. */
+  link(name = `peer-${++this.#peers}`, split?: (chunk: Buffer) => Buffer[]): BenchPeer {
+    const [ours, theirs] = memoryPipePair(this.clock, { split });
+    const peer = new BenchPeer(this.clock, ours, peerIdAt(Buffer.from(name.padEnd(8)), 0));
+    this.relay.admit(theirs, peer.id);
+    this.clock.settle();
+    return peer;
+  }
+
+  /** A peer that has joined, with slots on these patterns. */
+  join(name?: string, ...patterns: string[]): BenchPeer {
+    const peer = this.link(name);
+    peer.join({ slots: patterns.map((pattern, i) => ({ id: i + 1, role: 'slot', pattern })) });
+    return peer;
+  }
+}
+
+export class BenchPeer {
+  readonly got: Got[] = [];
+  readonly id: PeerId;
+  readonly #clock: ManualClock;
+  readonly #pipe: Pipe;
+  closed = false;
+  #sequence = 0;
+  #lastQuery = 0;
+
+  constructor(clock: ManualClock, pipe: Pipe, id: PeerId) {
+    this.#clock = clock;
+    this.#pipe = pipe;
+    this.id = id;
+    this.resume();
+  }
+
+  get name(): string {
+    return this.id.hex;
+  }
+
+  /** Reads nothing any more, as a suspended process. */
+  suspend(): void {
+    this.#pipe.handlers = undefined;
+  }
+
+  resume(): void {
+    const splitter = new FrameSplitter((bytes, start, end) => this.#take(bytes, start, end));
+    this.#pipe.handlers = {
+      data: (chunk) => splitter.push(chunk),
+      drained() {},
+      closed: () => {
+        this.closed = true;
+      },
+    };
+    this.#clock.settle();
+  }
+
+  of(kind: Got['kind']): Got[] {
+    return this.got.filter((frame) => frame.kind === kind);
+  }
+
+  dataOf(kind: Got['kind']): unknown[] {
+    return this.of(kind).map(({ data }) => data);
+  }
+
+  /** What came on subjects of users. */
+  get messages(): Got[] {
+    return this.of('publish').filter(({ subject }) => !subject.startsWith('$'));
+  }
+
+  send(...frames: Uint8Array[]): void {
+    this.#pipe.write([Buffer.concat(frames)]);
+    this.#clock.settle();
+  }
+
+  join(changes: Partial<Join> = {}): void {
+    const join: Join = {
+      minor: 0,
+      label: 'bench',
+      pid: 1,
+      mayHost: false,
+      lastEpoch: 0,
+      highestOrder: 0,
+      firstUnsettled: 1,
+      slots: [],
+      ...changes,
+    };
+    this.send(controlFrame('JOIN', this.id.bytes, join));
+  }
+
+  /** One PUBLISH; its sequence follows the last one unless given. */
+  message(
+    subject: string,
+    data: unknown,
+    options: { flags?: number; sequence?: number; to?: PeerId } = {},
+  ): Buffer {
+    const { flags = 0, sequence = this.#sequence + 1, to } = options;
+    this.#sequence = Math.max(this.#sequence, sequence);
+    return encodeFrame({
+      kind: Kind.publish,
+      flags,
+      sender: this.id.bytes,
+      sequence,
+      time: 1,
+      subject,
+      to: to?.bytes,
+      data: Buffer.from(encodeValue(data)),
+    });
+  }
+
+  publish(subject: string, data: unknown, flags = 0): void {
+    this.send(this.message(subject, data, { flags }));
+  }
+
+  acknowledge(sender: BenchPeer, upTo: number): void {
+    this.send(controlFrame('ACK', this.id.bytes, [{ sender: sender.id.bytes, upTo }]));
+  }
+
+  pong(): void {
+    this.send(controlFrame('PING', this.id.bytes, 'pong'));
+  }
+
+  open(role: 'slot' | 'responder', pattern: string, id: number): void {
+    this.send(controlFrame('SLOT request', this.id.bytes, { do: 'open', id, role, pattern }));
+  }
+
+  close(id: number): void {
+    this.send(controlFrame('SLOT request', this.id.bytes, { do: 'close', id }));
+  }
+
+  query(subject: string, options: { flags?: number; to?: PeerId } = {}): number {
+    const { flags = 0, to } = options;
+    const sequence = ++this.#lastQuery;
+    const data = Buffer.from(encodeValue('question'));
+    this.send(
+      encodeFrame({
+        kind: Kind.query,
+        flags,
+        sender: this.id.bytes,
+        sequence,
+        subject,
+        ttl: 5_000,
+        to: to?.bytes,
+        data,
+      }),
+    );
+    return sequence;
+  }
+
+  reply(to: BenchPeer, ref: number, data: unknown): void {
+    const fields = { kind: Kind.reply, sender: this.id.bytes, to: to.id.bytes, ref };
+    this.send(encodeFrame({ ...fields, data: Buffer.from(encodeValue(data)) }));
+  }
+
+  cancel(ref: number): void {
+    this.send(cancelFrame(this.id, ref));
+  }
+
+  sayGoodbye(): void {
+    this.send(controlFrame('GOAWAY', this.id.bytes, { code: 'closed', reason: '' }));
+  }
+
+  /** The process is gone. */
+  crash(): void {
+    this.#pipe.destroy();
+    this.#clock.settle();
+  }
+
+  #take(bytes: Buffer, start: number, end: number): number {
+    let at = start;
+    for (
+      let size = frameSize(bytes, at, end);
+      size > 0 && at + size <= end;
+      size = frameSize(bytes, at, end)
+    ) {
+      this.got.push(takeApart(bytes, at, size));
+      at += size;
+      if (at === end) break;
+    }
+    return at;
+  }
+}
+
+function takeApart(bytes: Buffer, at: number, size: number): Got {
+  const flags = readFlags(bytes, at);
+  const kind = kindNames.find((name) => Kind[name] === bytes[at + At.kind])!;
+  const { data } = readTail(bytes, at, size);
+  return {
+    kind,
+    flags,
+    sender: bytes.toString('hex', at + At.sender, at + At.sender + 8),
+    sequence: readU64(bytes, at + At.sequence),
+    order: readU64(bytes, at + At.order),
+    subject: readSubject(bytes, at),
+    ref: flags & Flag.hasRef ? readRef(bytes, at) : undefined,
+    data: kind === 'settled' ? readControl('SETTLED', bytes, at, size) : decodeValue(bytes, data, at + size),
+    bytes: Buffer.from(bytes.subarray(at, at + size)),
+  };
+}

@@ -1,0 +1,190 @@
+// The receiver's side: duplicates, acknowledgements, and messages that cannot be read.
+import { beforeEach, describe, expect, it } from 'vitest';
+import { LAZY_ACK_DELAY } from '../../src/limits.js';
+import { Inbox } from '../../src/peer/inbox.js';
+import { OpenSlot } from '../../src/peer/slot.js';
+import { encodeFrame, Kind } from '../../src/wire/frame.js';
+import { encodeValue } from '../../src/wire/values.js';
+import { ManualClock } from '../support/manual-clock.js';
+
+const alice = Buffer.from('alice---');
+const bob = Buffer.from('bob-----');
+
+let clock: ManualClock;
+let inbox: Inbox;
+/** What was acknowledged: [sender, upTo] */
+let acks: [string, number][];
+let gaps: unknown[];
+let lastId: number;
+
+beforeEach(() => {
+  clock = new ManualClock();
+  acks = [];
+  gaps = [];
+  lastId = 0;
+  inbox = new Inbox({
+    clock,
+    maxMessageBytes: 10_000,
+    sendAck: (list) =>
+      acks.push(...list.map(({ sender, upTo }) => [String(sender), upTo] as [string, number])),
+  });
+});
+
+function slot(pattern: string, capacity = 100): OpenSlot {
+  const one: OpenSlot = new OpenSlot({
+    id: ++lastId,
+    pattern,
+    capacity,
+    capacityBytes: 1_000_000,
+    overflow: 'wait',
+    stallTimeout: 10_000,
+    gaps: true,
+    maxMessageBytes: 10_000,
+    clock,
+    owner: {
+      taken: () => inbox.taken(),
+      gap: (_, missed, blame) => gaps.push({ missed, ...blame }),
+      full: (crowded) => inbox.crowded(crowded),
+      slow() {},
+      left: (gone) => inbox.detach(gone),
+      closed: (gone) => inbox.remove(gone),
+    },
+  });
+  inbox.add(one);
+  one.opened();
+  return one;
+}
+
+let order = 0;
+
+function arrive(
+  sender: Buffer,
+  sequence: number,
+  { subject = 'a', data = undefined as Buffer | undefined } = {},
+): void {
+  const body = data ?? Buffer.from(encodeValue(sequence));
+  const frame = encodeFrame({ kind: Kind.publish, sender, sequence, order: ++order, subject, data: body });
+  inbox.take(frame, 0, frame.length, undefined);
+}
+
+function hasten(sender: Buffer): void {
+  inbox.hastenAll([sender]);
+  inbox.flush();
+  clock.settle();
+}
+
+describe('duplicates', () => {
+  it('are dropped per sender, whatever link they come on', () => {
+    const one = slot('a');
+    for (const sequence of [1, 2, 3]) arrive(alice, sequence);
+    arrive(bob, 1);
+    inbox.relink();
+    for (const sequence of [2, 3, 4]) arrive(alice, sequence);
+    expect(one.info.messageCount).toBe(5);
+    expect([inbox.messages, inbox.duplicates]).toEqual([5, 2]);
+  });
+
+  it('are acknowledged again: their host has not heard of it', () => {
+    slot('a');
+    arrive(alice, 1);
+    clock.advance(LAZY_ACK_DELAY);
+    expect(acks).toEqual([['alice---', 1]]);
+    arrive(alice, 1);
+    clock.advance(LAZY_ACK_DELAY);
+    expect(acks).toEqual([
+      ['alice---', 1],
+      ['alice---', 1],
+    ]);
+  });
+});
+
+describe('acknowledgements', () => {
+  it('are lazy, one for all, unless somebody asks', () => {
+    slot('a');
+    for (let i = 1; i <= 50; i += 1) arrive(alice, i);
+    inbox.flush();
+    expect(acks).toEqual([]);
+    clock.advance(LAZY_ACK_DELAY);
+    expect(acks).toEqual([['alice---', 50]]);
+    arrive(alice, 51);
+    hasten(alice);
+    expect(acks).toEqual([
+      ['alice---', 50],
+      ['alice---', 51],
+    ]);
+  });
+
+  it('stop below what waits in any slot, and follow the reading', async () => {
+    const wide = slot('*', 100);
+    const narrow = slot('a', 2);
+    for (let i = 1; i <= 6; i += 1) arrive(alice, i, { subject: i % 2 === 0 ? 'a' : 'b' });
+    hasten(alice);
+    expect(acks.at(-1)).toEqual(['alice---', 5]);
+    await narrow.read();
+    clock.settle();
+    expect(acks.at(-1)).toEqual(['alice---', 6]);
+    expect(wide.info.messageCount).toBe(6);
+  });
+
+  it('of one sender are not held up by another', () => {
+    slot('a', 1);
+    slot('b', 10);
+    arrive(alice, 1);
+    arrive(alice, 2);
+    arrive(bob, 1, { subject: 'b' });
+    hasten(alice);
+    hasten(bob);
+    expect(acks).toEqual([
+      ['alice---', 1],
+      ['bob-----', 1],
+    ]);
+  });
+
+  it('come at once when the slot that held them up is closed', async () => {
+    const full = slot('a', 1);
+    for (let i = 1; i <= 5; i += 1) arrive(alice, i);
+    hasten(alice);
+    expect(acks).toEqual([['alice---', 1]]);
+    expect(await full.close()).toEqual({ unread: 5 });
+    clock.settle();
+    expect(acks.at(-1)).toEqual(['alice---', 5]);
+  });
+
+  it('cover what no slot wanted', () => {
+    slot('other');
+    arrive(alice, 7);
+    hasten(alice);
+    expect(acks).toEqual([['alice---', 7]]);
+  });
+
+  it('are said again on a new link', () => {
+    slot('a');
+    arrive(alice, 3);
+    hasten(alice);
+    inbox.relink();
+    clock.advance(LAZY_ACK_DELAY);
+    expect(acks).toEqual([
+      ['alice---', 3],
+      ['alice---', 3],
+    ]);
+  });
+});
+
+describe('a message that cannot be read', () => {
+  it.each([
+    ['is not a value', { data: Buffer.of(0xff) }],
+    ['holds __proto__', { data: Buffer.from('a1695f5f70726f746f5f5f01', 'hex') }],
+    ['is larger than this peer accepts', { data: Buffer.from(encodeValue(new Uint8Array(10_001))) }],
+  ])('because it %s is a gap of one that names its sender', async (_, { data }) => {
+    const one = slot('a');
+    arrive(alice, 1);
+    arrive(bob, 1, { data });
+    arrive(alice, 2);
+    expect(gaps).toEqual([{ missed: 1, sender: bob.toString('hex'), reason: expect.any(String) }]);
+    expect(one.info).toMatchObject({ missed: 1, dropped: 0 });
+    const items = [await one.read(), await one.read(), await one.read()];
+    expect(items.map((item) => ('gap' in item! ? item : item!.data))).toEqual([1, { gap: { missed: 1 } }, 2]);
+    hasten(bob);
+    expect(acks).toEqual([['bob-----', 1]]);
+  });
+});

@@ -1,0 +1,227 @@
+// The publisher's window: numbering, room, waiting, settling, and sending again after a lost link.
+import { describe, expect, it } from 'vitest';
+import { WINDOW_FRAMES } from '../../src/limits.js';
+import { Outbox } from '../../src/peer/outbox.js';
+import type { Settled } from '../../src/wire/control.js';
+import { At, encodeFrame, Flag, frameSize, Kind, readFlags, readU64 } from '../../src/wire/frame.js';
+
+const WINDOW = 64 * 1024;
+const sender = Buffer.alloc(8, 1);
+
+interface Sent {
+  sequence: number;
+  flags: number;
+  size: number;
+}
+
+class OutboxBench {
+  pendings = 0;
+  starvings = 0;
+  readonly outbox = new Outbox({
+    windowBytes: WINDOW,
+    onPending: () => {
+      this.pendings += 1;
+    },
+    onFull: () => {},
+    onStarving: () => {
+      this.starvings += 1;
+    },
+    onUndeliverable: () => {},
+  });
+
+  /** Writes a frame into the window, or waits for room. */
+  publish(size: number, signal?: AbortSignal): Promise<number> {
+    const frame = encodeFrame({
+      kind: Kind.publish,
+      sender,
+      subject: 'a',
+      data: Buffer.alloc(size - 54, 0xf6),
+    });
+    const { outbox } = this;
+    if (!outbox.hasRoom(frame.length)) return outbox.admitLater(frame, signal);
+    const slab = outbox.reserve(frame.length);
+    const at = slab.end - frame.length;
+    frame.copy(slab.bytes, at);
+    return Promise.resolve(outbox.seal(slab.bytes, at, frame.length));
+  }
+
+  /** What goes to the link now. */
+  take(): Sent[] {
+    const parts: Uint8Array[] = [];
+    this.outbox.take({ push: (part) => parts.push(part) });
+    const bytes = Buffer.concat(parts);
+    const sent: Sent[] = [];
+    for (let at = 0; at < bytes.length; at += frameSize(bytes, at, bytes.length)) {
+      const size = frameSize(bytes, at, bytes.length);
+      sent.push({ sequence: readU64(bytes, at + At.sequence), flags: readFlags(bytes, at), size });
+    }
+    return sent;
+  }
+
+  settle(upTo: number, changes: Partial<Settled> = {}): void {
+    this.outbox.settle({ upTo, windowBytes: WINDOW, receipts: [], ...changes });
+  }
+}
+
+function sequences(sent: Sent[]): number[] {
+  return sent.map(({ sequence }) => sequence);
+}
+
+describe('the window', () => {
+  it('numbers frames from 1 and hands each to the link once', async () => {
+    const bench = new OutboxBench();
+    expect(await Promise.all([bench.publish(100), bench.publish(100)])).toEqual([1, 2]);
+    expect(bench.pendings).toBe(1);
+    expect(sequences(bench.take())).toEqual([1, 2]);
+    expect(bench.take()).toEqual([]);
+    await bench.publish(100);
+    expect(sequences(bench.take())).toEqual([3]);
+    expect(bench.outbox.unsettledBytes).toBe(300);
+  });
+
+  it('admits those that wait in order, as room comes', async () => {
+    const bench = new OutboxBench();
+    const admitted: number[] = [];
+    for (let i = 0; i < 12; i += 1) void bench.publish(10_000).then((sequence) => admitted.push(sequence));
+    await Promise.resolve();
+    expect(admitted).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(bench.outbox.waiting).toBe(6);
+    bench.settle(2);
+    await Promise.resolve();
+    expect(admitted).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    bench.settle(8);
+    await Promise.resolve();
+    expect(admitted).toHaveLength(12);
+    expect(bench.outbox.unsettledBytes).toBe(40_000);
+  });
+
+  it('a small message does not overtake a large one that waits', async () => {
+    const bench = new OutboxBench();
+    const order: string[] = [];
+    await bench.publish(60_000);
+    void bench.publish(50_000).then(() => order.push('large'));
+    void bench.publish(100).then(() => order.push('small'));
+    expect(bench.outbox.waiting).toBe(2);
+    bench.settle(1);
+    await Promise.resolve();
+    expect(order).toEqual(['large', 'small']);
+  });
+
+  it('passes what is larger than itself when it is empty', async () => {
+    const bench = new OutboxBench();
+    expect(await bench.publish(3 * WINDOW)).toBe(1);
+    const next = bench.publish(100);
+    expect(bench.outbox.waiting).toBe(1);
+    bench.settle(1);
+    expect(await next).toBe(2);
+  });
+
+  it('is limited in frames too', async () => {
+    const bench = new OutboxBench();
+    bench.outbox.grant(WINDOW);
+    const large = new Outbox({
+      windowBytes: 4 * 1024 * 1024,
+      onPending() {},
+      onFull() {},
+      onStarving() {},
+      onUndeliverable() {},
+    });
+    for (let i = 0; i < WINDOW_FRAMES; i += 1) {
+      expect(large.hasRoom(54)).toBe(true);
+      const slab = large.reserve(54);
+      large.seal(slab.bytes, slab.end - 54, 54);
+    }
+    expect(large.hasRoom(54)).toBe(false);
+    expect(large.unsettledBytes).toBeLessThan(4 * 1024 * 1024);
+  });
+
+  it('asks for an early acknowledgement after half a window', async () => {
+    const bench = new OutboxBench();
+    for (let i = 0; i < 6; i += 1) await bench.publish(10_000);
+    const asking = bench.take().filter(({ flags }) => flags & Flag.ackSoon);
+    expect(sequences(asking)).toEqual([4]);
+  });
+
+  it('asks for one when somebody waits and nothing under way has asked', async () => {
+    const bench = new OutboxBench();
+    await bench.publish(30_000);
+    void bench.publish(40_000);
+    expect(bench.starvings).toBe(1);
+    void bench.publish(100);
+    expect(bench.starvings).toBe(1);
+  });
+
+  it('shrinks and grows with what the host grants, but never above its own limit', () => {
+    const bench = new OutboxBench();
+    bench.settle(0, { windowBytes: 1_000 });
+    void bench.publish(900);
+    expect(bench.outbox.hasRoom(200)).toBe(false);
+    bench.settle(0, { windowBytes: 100 * WINDOW });
+    expect(bench.outbox.hasRoom(200)).toBe(true);
+    expect(bench.outbox.hasRoom(WINDOW)).toBe(false);
+  });
+
+  it('ignores a host that settles what was never sent', async () => {
+    const bench = new OutboxBench();
+    await bench.publish(100);
+    bench.settle(99);
+    expect(bench.outbox.unsettledFrames).toBe(1);
+  });
+});
+
+describe('a new link', () => {
+  it('gets everything unsettled again, marked, before anything new', async () => {
+    const bench = new OutboxBench();
+    for (let i = 0; i < 3; i += 1) await bench.publish(20_000);
+    bench.take();
+    bench.settle(1);
+    await bench.publish(20_000);
+    bench.outbox.rewind();
+    expect(bench.outbox.firstUnsettled).toBe(2);
+    const sent = bench.take();
+    expect(sequences(sent)).toEqual([2, 3, 4]);
+    expect(sent.map(({ flags }) => (flags & Flag.resent) !== 0)).toEqual([true, true, false]);
+  });
+
+  it('a frame that was never sent is not marked', async () => {
+    const bench = new OutboxBench();
+    await bench.publish(100);
+    bench.outbox.rewind();
+    expect(bench.take()).toMatchObject([{ sequence: 1, flags: 0 }]);
+  });
+});
+
+describe('waiting for an end', () => {
+  it('whenIdle resolves when everything is settled', async () => {
+    const bench = new OutboxBench();
+    await bench.publish(100);
+    let idle = false;
+    const waiting = bench.outbox.whenIdle().then(() => {
+      idle = true;
+    });
+    expect(bench.starvings).toBe(1);
+    await Promise.resolve();
+    expect(idle).toBe(false);
+    bench.settle(1);
+    await waiting;
+  });
+
+  it('receipts go to those who asked, and a failure rejects all who wait', async () => {
+    const bench = new OutboxBench();
+    const outcomes: unknown[] = [];
+    const confirm = {
+      resolve: (receipt: unknown) => outcomes.push(receipt),
+      reject: (reason: unknown) => outcomes.push(reason),
+    };
+    for (const sequence of [1, 2]) {
+      await bench.publish(30_000);
+      bench.outbox.expectReceipt(sequence, confirm);
+    }
+    const waiting = bench.publish(30_000);
+    bench.settle(1, { receipts: [{ sequence: 1, receivers: 3, order: 7 }], windowBytes: 30_000 });
+    bench.outbox.rejectWaiting('gone');
+    await expect(waiting).rejects.toBe('gone');
+    expect(outcomes).toEqual([{ sequence: 1, receivers: 3, order: 7 }, 'gone']);
+    expect(bench.outbox.unsettledFrames).toBe(1);
+  });
+});
