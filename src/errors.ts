@@ -7,7 +7,10 @@ export const errorCatalogue = {
   MAILSLOT_UNREACHABLE: { retryable: true, meaning: 'no host could be reached or started in time' },
   MAILSLOT_TIMEOUT: { retryable: true, meaning: 'the answer did not come within its time-out' },
   MAILSLOT_NO_RESPONDER: { retryable: true, meaning: 'nobody responds to this subject' },
-  MAILSLOT_RESPONDER_LOST: { retryable: true, meaning: 'the responder, or the link to it, went before it answered' },
+  MAILSLOT_RESPONDER_LOST: {
+    retryable: true,
+    meaning: 'the responder, or the link to it, went before it answered',
+  },
   MAILSLOT_RESPONDER_FAILED: { retryable: false, meaning: 'the handler of the responder threw' },
   MAILSLOT_NO_SUCH_PEER: { retryable: false, meaning: 'no peer with this id is on the bus' },
   MAILSLOT_INVALID_NAME: { retryable: false, meaning: 'not a bus name' },
@@ -16,7 +19,10 @@ export const errorCatalogue = {
   MAILSLOT_NOT_ENCODABLE: { retryable: false, meaning: 'the data or headers cannot be put on the wire' },
   MAILSLOT_MESSAGE_TOO_LARGE: { retryable: false, meaning: 'the message exceeds maxMessageBytes' },
   MAILSLOT_OUTBOX_FULL: { retryable: true, meaning: 'too much was published without awaiting it' },
-  MAILSLOT_QUOTA_EXCEEDED: { retryable: true, meaning: 'a limit of the host or of the addressed peer is reached' },
+  MAILSLOT_QUOTA_EXCEEDED: {
+    retryable: true,
+    meaning: 'a limit of the host or of the addressed peer is reached',
+  },
   MAILSLOT_NOT_PERMITTED: { retryable: false, meaning: 'the operating system or the host refused this' },
   MAILSLOT_UNSAFE_DIRECTORY: { retryable: false, meaning: 'the bus directory could be changed by others' },
   MAILSLOT_PATH_TOO_LONG: { retryable: false, meaning: 'the socket path does not fit into a socket address' },

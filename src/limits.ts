@@ -58,6 +58,12 @@ export const OUTBOX_WINDOWS = 4;
 /** What a slice that waits in a queue costs beside its bytes; estimate of the objects that hold it. */
 export const QUEUED_SLICE_OVERHEAD_BYTES = 128;
 
+/**
+ * A program that awaits each publish lets I/O have its turn after so many bytes: what a Unix socket takes at once.
+ * Without it the loop would run on in microtasks until the window is full, and only then would Node write.
+ */
+export const PACE_BYTES = 192 * KiB;
+
 /** Lazy acknowledgements and SETTLED frames wait at most this long. */
 export const LAZY_ACK_DELAY = 250;
 /** Default capacity of a slot in messages. */
@@ -114,12 +120,16 @@ export const MAX_BIGNUM_BYTES = 64;
 
 /** Bytes of a bus key: as many as the HMAC-SHA256 that it is for. */
 export const KEY_BYTES = 32;
-/** What a dialled socket reads into; a little more than the 208 KiB a Linux socket buffers. */
+/** What a busy socket reads into; a little more than the 208 KiB a Linux socket buffers. */
 export const READ_BUFFER_BYTES = 256 * KiB;
 /** Reads up to this size are copied out of the read buffer: cheaper than a new buffer, and they pin little. */
 export const SMALL_READ_BYTES = 16 * KiB;
-/** Most read buffers a pipe keeps for reuse; guess, one is being filled while a few are being decoded. */
-export const READ_POOL_BUFFERS = 4;
+/** Most read buffers that a thread keeps for reuse: 8 MiB, what two windows pin. */
+export const READ_POOL_BUFFERS = 32;
+/** What quiet sockets read into, all the same; as much as Node itself reads at once. */
+export const SCRATCH_BYTES = 64 * KiB;
+/** So many small reads in a row make a socket a quiet one; guess. */
+export const SMALL_READS = 64;
 /** What an in-memory pipe takes while nobody reads it; about what a socket of the system does. */
 export const MEMORY_PIPE_BYTES = 208 * KiB;
 /** Files that a scanner or indexer of Windows holds open are tried again for this long. */
@@ -137,3 +147,13 @@ export const BYTES_PER_BYTE_STRING = 3;
 export const MAX_POINTER_BYTES = 256;
 /** Attempts to read or make the key; in each of them somebody succeeds, unless the folder is being changed. */
 export const KEY_ROUNDS = 20;
+/** Highest sequence or order that a JOIN may name; counting on from half of the exact range never leaves it. */
+export const MAX_JOIN_COUNT = 2 ** 52;
+/** Of the error that a handler threw an asker is told so much; guess, more is data and belongs there. */
+export const MAX_ERROR_MESSAGE_BYTES = 64 * KiB;
+/** …and so much of its `code`. */
+export const MAX_RESPONDER_CODE_BYTES = 128;
+/** Longest option `directory`; Linux's PATH_MAX, and far more than a socket path can have. */
+export const MAX_DIRECTORY_BYTES = 4 * KiB;
+/** The longest delay a timer of Node takes, and so the longest time-out; a longer one would fire at once. */
+export const MAX_TIMEOUT = 0x7fff_ffff;

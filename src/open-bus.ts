@@ -7,21 +7,26 @@ import { runHost } from './host/host.js';
 import { startHostThread, ThreadFailure } from './host/host-thread.js';
 import {
   DEFAULT_MAX_MESSAGE_BYTES,
+  MAX_DIRECTORY_BYTES,
   MAX_FRAME_BYTES,
   MAX_LABEL_BYTES,
+  MAX_TIMEOUT,
   OPEN_TIMEOUT,
   RECONNECT_TIMEOUT,
+  RETRY_DELAY_MAX,
+  RETRY_DELAY_MIN,
   WINDOW_BYTES_MAX,
   WINDOW_BYTES_MIN,
 } from './limits.js';
 import type { Bus, OpenOptions } from './peer/api.js';
 import { OpenBus } from './peer/bus.js';
-import { checkNumber, checkOptions, checkSignal, checkWord } from './peer/options.js';
+import { checkNumber, checkOptions, checkSignal, checkText, checkWord } from './peer/options.js';
 import { type BusDirectory, openBusDirectory } from './transport/bus-directory.js';
 import { findHost } from './transport/find-host.js';
 import type { Link } from './transport/link.js';
 import { socketEndpoints } from './transport/socket-pipe.js';
-import { systemClock } from './util/clock.js';
+import { Backoff } from './util/backoff.js';
+import { systemClock, wait } from './util/clock.js';
 import { PEER_ID_BYTES, type PeerId, peerIdAt } from './wire/peer-id.js';
 
 type HostThreadOption = 'worker' | 'inline';
@@ -79,8 +84,9 @@ export async function startHost(name: string, options: HostOptions = {}): Promis
   checkOptions(options, 'startHost');
   const { hostThread = 'worker', timeout = OPEN_TIMEOUT, signal } = options;
   checkWord(hostThread, { call: 'startHost', option: 'hostThread', words: ['worker', 'inline'] });
-  checkNumber(timeout, { call: 'startHost', option: 'timeout', min: 1, max: 0x7fff_ffff });
+  checkNumber(timeout, { call: 'startHost', option: 'timeout', min: 1, max: MAX_TIMEOUT });
   checkSignal(signal, 'startHost');
+  checkDirectory(options.directory, 'startHost');
   const directory = await openBusDirectory(name, { directory: options.directory });
   const peerId = peerIdAt(systemClock.randomBytes(PEER_ID_BYTES), 0);
   const hosting = new Hosting(directory, undefined, hostThread, () => {});
@@ -187,6 +193,7 @@ interface ReachOptions {
 async function reach(directory: BusDirectory, options: ReachOptions): Promise<Link> {
   const { lastEpoch, signal, onFailure, peerId, hosting } = options;
   const endpoints = hosting?.endpoints ?? socketEndpoints(systemClock);
+  const backoff = new Backoff(systemClock, { min: RETRY_DELAY_MIN, max: RETRY_DELAY_MAX });
   for (;;) {
     const found = await findHost(directory, {
       clock: systemClock,
@@ -197,8 +204,10 @@ async function reach(directory: BusDirectory, options: ReachOptions): Promise<Li
       onFailure: (failure) => onFailure(failure),
     });
     if (found.link !== undefined) return found.link;
-    if (hosting === undefined) throw nobodyHosts(directory.name);
-    await hosting.start(found.dead);
+    if (hosting !== undefined) await hosting.start(found.dead);
+    else if (lastEpoch === 0) throw nobodyHosts(directory.name);
+    // who was on the bus waits for somebody to take over
+    else await wait(systemClock, backoff.next(), signal);
   }
 }
 
@@ -210,17 +219,13 @@ function checkOpenOptions(options: OpenOptions) {
   const { windowBytes = WINDOW_BYTES_MAX, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = options;
   checkWord(host, { call, option: 'host', words: ['auto', 'never'] });
   checkWord(hostThread, { call, option: 'hostThread', words: ['worker', 'inline'] });
-  checkNumber(timeout, { call, option: 'timeout', min: 1, max: 0x7fff_ffff });
-  checkNumber(reconnectTimeout, { call, option: 'reconnectTimeout', min: 1, max: 0x7fff_ffff });
+  checkNumber(timeout, { call, option: 'timeout', min: 1, max: MAX_TIMEOUT });
+  checkNumber(reconnectTimeout, { call, option: 'reconnectTimeout', min: 1, max: MAX_TIMEOUT });
   checkNumber(windowBytes, { call, option: 'windowBytes', min: WINDOW_BYTES_MIN, max: WINDOW_BYTES_MAX });
   checkNumber(maxMessageBytes, { call, option: 'maxMessageBytes', min: 1_024, max: MAX_FRAME_BYTES });
   checkSignal(signal, call);
-  if (typeof label !== 'string' || Buffer.byteLength(label) > MAX_LABEL_BYTES) {
-    throw new MailslotError(
-      'MAILSLOT_INVALID_OPTION',
-      `${call}: \`label\` takes a text of at most ${MAX_LABEL_BYTES} bytes`,
-    );
-  }
+  checkText(label, { call, option: 'label', maxBytes: MAX_LABEL_BYTES });
+  checkDirectory(options.directory, call);
   const openTimeout = timeout;
   return {
     mayHost: host === 'auto',
@@ -232,6 +237,11 @@ function checkOpenOptions(options: OpenOptions) {
     maxMessageBytes,
     signal,
   };
+}
+
+function checkDirectory(directory: unknown, call: string): void {
+  if (directory !== undefined)
+    checkText(directory, { call, option: 'directory', maxBytes: MAX_DIRECTORY_BYTES });
 }
 
 function defaultLabel(): string {
@@ -246,13 +256,13 @@ function nobodyHosts(name: string): MailslotError {
 }
 
 function alreadyHosted(name: string, epoch: number): MailslotError {
-  const message = `startHost: bus "${name}" has a living host (epoch ${epoch}); it is not taken away from it`;
+  const message = `startHost: bus "${name}" has a living host (epoch ${epoch}); join it with openBus(), or close that host first`;
   return new MailslotError('MAILSLOT_NOT_PERMITTED', message);
 }
 
 function notInTime(timeout: number): MailslotError {
   return new MailslotError(
     'MAILSLOT_UNREACHABLE',
-    `startHost: the bus could not be hosted within ${timeout} ms`,
+    `startHost: the bus could not be hosted within ${timeout} ms; raise \`timeout\`, or see what keeps its host busy`,
   );
 }

@@ -9,10 +9,20 @@ export class Outlet {
     if (session.state !== 'gone' && session.queue(part)) this.#dirty.push(session);
   }
 
-  flush(): void {
+  /** @param onWritten called when every write of this flush is done; at once when there is none */
+  flush(onWritten?: () => void): void {
     const dirty = this.#dirty;
-    if (dirty.length === 0) return;
     this.#dirty = [];
-    for (const session of dirty) session.flush();
+    if (onWritten === undefined) {
+      for (const session of dirty) session.flush(undefined);
+      return;
+    }
+    let open = dirty.length;
+    if (open === 0) return onWritten();
+    const done = (): void => {
+      open -= 1;
+      if (open === 0) onWritten();
+    };
+    for (const session of dirty) session.flush(done);
   }
 }

@@ -1,7 +1,7 @@
 // Relays queries and their replies, and sees to it that every query is answered: by a responder, or by the host
 // in its place. The open ones are in query-table.ts.
 import { MAX_OPEN_QUERIES, MAX_OPEN_QUERY_BYTES } from '../limits.js';
-import { cancelFrame, controlFrame, type ErrorReply } from '../wire/control.js';
+import { cancelFrame, controlFrame, type ErrorReply, readControl } from '../wire/control.js';
 import {
   At,
   encodeFrame,
@@ -15,6 +15,7 @@ import {
   toPosition,
 } from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
+import { isSubject } from '../wire/subject.js';
 import type { Outlet } from './outlet.js';
 import { leastBusy, type OpenQuery, QueryTable } from './query-table.js';
 import type { Registration, Session } from './session.js';
@@ -44,6 +45,7 @@ export class Queries {
     const subject = readSubject(bytes, at);
     if (asker.asked.has(id)) throw new FrameFault(`QUERY ${id} is open already`);
     if (subject.startsWith('$')) return this.#askHost(asker, id, subject);
+    if (!isSubject(subject)) throw new FrameFault(`${JSON.stringify(subject)} is not a subject to query`);
     const refusal = this.#refusal(asker, size);
     if (refusal !== undefined) return this.#fail(asker, id, refusal);
     const found = this.#respondersFor(subject, flags, bytes, at);
@@ -63,6 +65,7 @@ export class Queries {
   reply(responder: Session, bytes: Buffer, at: number, size: number): void {
     const flags = readFlags(bytes, at);
     if (!(flags & Flag.hasTo) || !(flags & Flag.hasRef)) throw new FrameFault('REPLY lacks `to` or `ref`');
+    if (flags & Flag.all) throw new FrameFault('a REPLY that counts replies comes from the host only');
     const query = this.#options.peerAt(bytes, toPosition(bytes, at))?.asked.get(readRef(bytes, at));
     // it was cancelled, or its asker went: both are ordinary
     if (query === undefined || !responder.answering.has(query)) return;
@@ -70,11 +73,15 @@ export class Queries {
     if (!(flags & Flag.more)) this.#table.answered(query, responder);
   }
 
-  /** CREDIT came: passes it to the responder it names. */
-  credit(bytes: Buffer, at: number, size: number): void {
-    if (!(readFlags(bytes, at) & Flag.hasTo)) throw new FrameFault('CREDIT lacks `to`');
+  /** CREDIT came: passes it to the responder it names, if that one still answers this query. */
+  credit(asker: Session, bytes: Buffer, at: number, size: number): void {
+    const flags = readFlags(bytes, at);
+    if (!(flags & Flag.hasTo) || !(flags & Flag.hasRef)) throw new FrameFault('CREDIT lacks `to` or `ref`');
+    readControl('CREDIT', bytes, at, size);
+    const query = asker.asked.get(readRef(bytes, at));
     const responder = this.#options.peerAt(bytes, toPosition(bytes, at));
-    if (responder !== undefined) this.#options.outlet.post(responder, bytes.subarray(at, at + size));
+    if (query !== undefined && responder?.answering.has(query))
+      this.#options.outlet.post(responder, bytes.subarray(at, at + size));
   }
 
   /** CANCEL came from the asker. */
@@ -135,7 +142,8 @@ export class Queries {
   }
 
   #lose(query: OpenQuery, responder: Session): void {
-    const message = 'the responder left the bus before it answered; the query may have been carried out';
+    const message =
+      'the responder left the bus before it answered; the query may have been carried out: ask again only if that does no harm';
     this.#fail(query.asker, query.id, { code: 'MAILSLOT_RESPONDER_LOST', message }, responder.peerId);
     this.#table.answered(query, responder);
   }
@@ -153,5 +161,8 @@ const noSuchPeer: ErrorReply = {
 };
 
 function noResponder(subject: string): ErrorReply {
-  return { code: 'MAILSLOT_NO_RESPONDER', message: `query: nobody responds to "${subject}"` };
+  return {
+    code: 'MAILSLOT_NO_RESPONDER',
+    message: `query: nobody responds to "${subject}"; start a responder, or ask later`,
+  };
 }

@@ -1,7 +1,8 @@
 // Who gets what: the patterns of all slots and responders, and for each subject seen lately the peers that get
 // its messages. Sets of peers are shared between subjects, so that "the same receivers as the last frame" is one
 // comparison.
-import { PatternTrie } from '../wire/subject.js';
+import { FrameFault } from '../wire/frame.js';
+import { isSubject, PatternTrie } from '../wire/subject.js';
 import { SubjectCache } from '../wire/subject-cache.js';
 import type { Registration, Session } from './session.js';
 
@@ -36,7 +37,7 @@ export class Routes {
   readonly #interned = new Map<string, Targets>();
 
   constructor(seed: number) {
-    this.#cache = new SubjectCache((subject) => this.#resolve(subject), { seed });
+    this.#cache = new SubjectCache((subject) => this.#resolve(checked(subject)), { seed });
   }
 
   add(registration: Registration): void {
@@ -49,7 +50,10 @@ export class Routes {
     this.#forget(registration);
   }
 
-  /** The peers with a slot for the subject whose bytes lie there. */
+  /**
+   * The peers with a slot for the subject whose bytes lie there.
+   * @throws FrameFault when a peer may not publish on it
+   */
   targets(bytes: Uint8Array, subjectAt: number, subjectLength: number): Targets {
     return this.#cache.lookup(bytes, subjectAt, subjectLength);
   }
@@ -87,4 +91,10 @@ export class Routes {
     this.#interned.set(key, targets);
     return targets;
   }
+}
+
+// Here a subject is looked at once, not with every message: a `*` in one would find slots twice.
+function checked(subject: string): string {
+  if (isSubject(subject)) return subject;
+  throw new FrameFault(`${JSON.stringify(subject)} is not a subject to publish on`);
 }

@@ -1,6 +1,7 @@
 // One peer as the host sees it, from its link's handshake to its goodbye: what it registered, what is queued
 // for it, and what it owes. It decides nothing; relay.ts does.
 import type { Pipe } from '../transport/pipe.js';
+import { PartQueue } from '../util/part-queue.js';
 import type { Join } from '../wire/control.js';
 import type { PeerId } from '../wire/peer-id.js';
 import type { OpenQuery } from './query-table.js';
@@ -15,9 +16,6 @@ export interface Registration {
   /** Responders only: queries handed to it that it has not answered. */
   openQueries: number;
 }
-
-/** Slices below this are joined into one buffer before writing: copying them costs less than a vector entry. */
-const JOIN_BELOW_BYTES = 1_024;
 
 export class Session {
   /** Counts sessions of this host; also the order in which peers came. */
@@ -49,8 +47,7 @@ export class Session {
   readonly answering = new Set<OpenQuery>();
   /** Per slot, messages dropped while it was stalled. */
   readonly missed = new Map<number, number>();
-  #parts: Uint8Array[] = [];
-  #partBytes = 0;
+  readonly #parts = new PartQueue();
 
   constructor(options: { serial: number; peerId: PeerId; pipe: Pipe; now: number; wallTime: number }) {
     this.serial = options.serial;
@@ -68,16 +65,14 @@ export class Session {
 
   /** Adds a part to the next write; true when it is the first one. */
   queue(part: Uint8Array): boolean {
-    this.#partBytes += part.length;
-    return this.#parts.push(part) === 1;
+    const isFirst = this.#parts.isEmpty;
+    this.#parts.push(part);
+    return isFirst;
   }
 
-  flush(): void {
-    const parts = this.#parts;
-    if (parts.length === 0) return;
-    const joined = parts.length > 1 && this.#partBytes < parts.length * JOIN_BELOW_BYTES;
-    this.#parts = [];
-    this.#partBytes = 0;
-    if (this.state !== 'gone') this.pipe.write(joined ? [Buffer.concat(parts)] : parts);
+  /** @param onWritten called once, when the write is done or cannot be done any more */
+  flush(onWritten: (() => void) | undefined): void {
+    if (this.state === 'gone' || this.#parts.isEmpty) return onWritten?.();
+    this.pipe.write(this.#parts.take(), onWritten);
   }
 }

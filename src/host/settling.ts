@@ -49,6 +49,8 @@ export class Settling {
       sender = new Sender(session.peerId, firstUnsettled - 1);
       this.#senders.set(key, sender);
     }
+    // what it was told on a link that ended may not have reached it
+    sender.told = Math.min(sender.told, firstUnsettled - 1);
     this.#detached.delete(sender);
     sender.session = session;
     session.sender = sender;

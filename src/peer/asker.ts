@@ -5,16 +5,24 @@ import { MailslotError } from '../errors.js';
 import { MAX_OPEN_QUERIES, MAX_OPEN_QUERY_BYTES } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { cancelFrame, readControl } from '../wire/control.js';
-import { encodeFrame, encodeHeaders, Flag, FrameFault, Kind, readFlags, readRef } from '../wire/frame.js';
+import {
+  type EncodedHeaders,
+  encodeFrame,
+  Flag,
+  FrameFault,
+  Kind,
+  readFlags,
+  readRef,
+} from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
-import { messageOf } from './incoming.js';
+import { failedReply, messageOf } from './incoming.js';
 import type { IncomingMessage } from './message.js';
 
 /** What is asked, already checked and encoded. */
 export interface Question {
   subject: string;
   data: Uint8Array;
-  headers: Record<string, string> | undefined;
+  headers: EncodedHeaders | undefined;
   to: PeerId | undefined;
   timeout: number;
   signal: AbortSignal | undefined;
@@ -46,6 +54,8 @@ interface OpenQuestion {
 export interface AskerOptions {
   clock: Clock;
   peerId: PeerId;
+  /** Largest answer that is taken. */
+  maxMessageBytes: number;
   /** Sends a frame if the bus is connected; false when it is not. */
   send(frame: Buffer): boolean;
 }
@@ -115,9 +125,22 @@ export class Asker {
       open.expected = readControl('count REPLY', bytes, at, size);
     } else {
       if (!(flags & Flag.more)) open.received += 1;
-      open.listener.reply(messageOf(bytes, at, size, open.question.subject));
+      open.listener.reply(this.#messageOf(bytes, at, size, open.question));
     }
     if (open.received === open.expected) this.#finish(open, undefined, false);
+  }
+
+  /** The answer, or in its place why it cannot be taken: a responder's fault must not cost the asker its link. */
+  #messageOf(bytes: Buffer, at: number, size: number, { subject }: Question): IncomingMessage {
+    const { maxMessageBytes } = this.#options;
+    if (size > maxMessageBytes)
+      return failedReply(bytes, at, subject, tooLarge(subject, size, maxMessageBytes));
+    try {
+      return messageOf(bytes, at, size, subject);
+    } catch (error) {
+      if (!(error instanceof FrameFault)) throw error;
+      return failedReply(bytes, at, subject, malformed(subject, error));
+    }
   }
 
   /** The link ended: what was sent may have been carried out, and is not sent again. */
@@ -148,7 +171,7 @@ export class Asker {
       subject,
       to: question.to?.bytes,
       ttl: Math.min(remaining, 0xffff_ffff),
-      headers: headers && encodeHeaders(headers),
+      headers,
       data,
     });
   }
@@ -166,10 +189,23 @@ export class Asker {
 }
 
 function timedOut({ subject, timeout }: Question): MailslotError {
-  return new MailslotError('MAILSLOT_TIMEOUT', `query: no reply to "${subject}" within ${timeout} ms`);
+  return new MailslotError(
+    'MAILSLOT_TIMEOUT',
+    `query: no reply to "${subject}" within ${timeout} ms; raise \`timeout\`, or see why the responder is slow`,
+  );
 }
 
 function lostWithLink({ subject }: Question): MailslotError {
-  const message = `query: the host went before a reply to "${subject}" came; the query may have been carried out`;
+  const message = `query: the host went before a reply to "${subject}" came; the query may have been carried out: ask again only if that does no harm`;
   return new MailslotError('MAILSLOT_RESPONDER_LOST', message);
+}
+
+function tooLarge(subject: string, size: number, limit: number): MailslotError {
+  const message = `query: the answer to "${subject}" has ${size} bytes, more than maxMessageBytes of ${limit}; raise it in openBus, or ask for less`;
+  return new MailslotError('MAILSLOT_MESSAGE_TOO_LARGE', message);
+}
+
+function malformed(subject: string, cause: FrameFault): MailslotError {
+  const message = `query: the answer to "${subject}" cannot be read: ${cause.message}; look for a faulty responder`;
+  return new MailslotError('MAILSLOT_PROTOCOL_VIOLATION', message, { cause });
 }

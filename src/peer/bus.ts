@@ -1,13 +1,19 @@
 // The Bus: what a program holds. It checks arguments, puts the parts together (outbox, inbox, asker, responders,
 // connection) and turns what happens in them into events. It knows no frames and no sockets.
 import { MailslotError } from '../errors.js';
-import { DRAIN_TIMEOUT, QUERY_ALL_TIMEOUT, QUERY_TIMEOUT, RESPONDER_CONCURRENCY } from '../limits.js';
+import {
+  DRAIN_TIMEOUT,
+  MAX_TIMEOUT,
+  QUERY_ALL_TIMEOUT,
+  QUERY_TIMEOUT,
+  RESPONDER_CONCURRENCY,
+} from '../limits.js';
 import type { Link } from '../transport/link.js';
 import type { Clock, KeepAlive } from '../util/clock.js';
 import { controlFrame, type Join } from '../wire/control.js';
-import { Flag } from '../wire/frame.js';
+import { Flag, headSize, Kind } from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
-import type { PeerInfo } from '../wire/presence.js';
+import { isPeerInfo } from '../wire/presence.js';
 import { checkPattern, checkSubject } from '../wire/subject.js';
 import { encodeValue } from '../wire/values.js';
 import type {
@@ -62,8 +68,6 @@ export interface OpenBusOptions {
   /** Ends that host, if there is one. */
   closeHost(): Promise<void>;
 }
-
-const ADMITTED = Promise.resolve();
 
 export class OpenBus implements Bus {
   readonly id: string;
@@ -126,7 +130,7 @@ export class OpenBus implements Bus {
       emit: (event) => this.#events.emit(event),
     });
     this.#publisher = new Publisher({ clock, peerId, outbox: this.#outbox, maxMessageBytes });
-    this.#asker = new Asker({ clock, peerId, send });
+    this.#asker = new Asker({ clock, peerId, maxMessageBytes, send });
     this.#responders = new Responders({
       clock,
       peerId,
@@ -187,13 +191,16 @@ export class OpenBus implements Bus {
   publish(subject: string, data?: unknown, options?: PublishOptions): Promise<unknown> {
     if (options === undefined && this.state !== 'closed') {
       try {
-        if (this.#publisher.tryPublish(subject, data)) return ADMITTED;
+        if (this.#publisher.tryPublish(subject, data)) return this.#publisher.admitted;
       } catch {
         // told below, as a rejection
       }
     }
     const failed = (error: unknown): void => this.#events.emit({ type: 'publish-failed', subject, error });
-    return PublishPromise.of(this.#publishChecked(subject, data, options ?? {}), failed);
+    return PublishPromise.of(
+      this.#publishChecked(subject, data, options === undefined ? {} : options),
+      failed,
+    );
   }
 
   async #publishChecked(
@@ -235,7 +242,7 @@ export class OpenBus implements Bus {
   // — queries —
 
   async query<T>(subject: string, data?: unknown, options: QueryOptions = {}): Promise<Message<T>> {
-    const question = this.#question('query', subject, data, { timeout: QUERY_TIMEOUT, ...options }, false);
+    const question = this.#question('query', subject, data, options);
     return this.#ask<T>(question);
   }
 
@@ -256,14 +263,8 @@ export class OpenBus implements Bus {
     data?: unknown,
     options: QueryAllOptions = {},
   ): AsyncIterableIterator<Message<T>> {
+    const question = this.#question('queryAll', subject, data, options);
     const { max = Number.POSITIVE_INFINITY } = options;
-    const question = this.#question(
-      'queryAll',
-      subject,
-      data,
-      { timeout: QUERY_ALL_TIMEOUT, ...options },
-      true,
-    );
     if (max !== Number.POSITIVE_INFINITY) {
       checkNumber(max, { call: 'queryAll', option: 'max', min: 1, max: Number.MAX_SAFE_INTEGER });
     }
@@ -275,25 +276,30 @@ export class OpenBus implements Bus {
     return stream as AsyncIterableIterator<Message<T>>;
   }
 
-  #question(
-    call: string,
-    subject: string,
-    data: unknown,
-    options: QueryOptions & { timeout: number },
-    all: boolean,
-  ): Question {
+  #question(call: 'query' | 'queryAll', subject: string, data: unknown, options: QueryOptions): Question {
     this.#checkOpen(call);
     checkOptions(options, call);
     checkSubject(subject, call);
-    const { timeout, signal, headers } = options;
-    checkNumber(timeout, { call, option: 'timeout', min: 1, max: 0x7fff_ffff });
+    const all = call === 'queryAll';
+    const { timeout = all ? QUERY_ALL_TIMEOUT : QUERY_TIMEOUT, signal } = options;
+    checkNumber(timeout, { call, option: 'timeout', min: 1, max: MAX_TIMEOUT });
     checkSignal(signal, call);
     signal?.throwIfAborted();
-    checkHeaders(headers, call);
+    const headers = checkHeaders(options.headers, call);
+    const to = checkPeer(options.to, call);
     const body = Buffer.from(encodeValue(data, call));
+    const size =
+      headSize({
+        kind: Kind.query,
+        sender: this.#options.peerId.bytes,
+        subject,
+        to: to?.bytes,
+        ttl: timeout,
+        headers,
+      }) + body.length;
     const { maxMessageBytes } = this.#options;
-    if (body.length > maxMessageBytes) throw tooLarge(subject, body.length, maxMessageBytes);
-    return { subject, data: body, headers, to: checkPeer(options.to, call), timeout, signal, all };
+    if (size > maxMessageBytes) throw tooLarge(call, subject, size, maxMessageBytes);
+    return { subject, data: body, headers, to, timeout, signal, all };
   }
 
   async respond<Q>(
@@ -329,11 +335,14 @@ export class OpenBus implements Bus {
       signal: undefined,
       all: false,
     };
-    const { data } = await this.#ask<PeerInfo[]>(question);
-    return data.map(toPeer);
+    const { data } = await this.#ask(question);
+    if (Array.isArray(data) && data.every(isPeerInfo)) return data.map(toPeer);
+    const message = 'peers: the host answered something else than a list of peers; see which program hosts';
+    throw new MailslotError('MAILSLOT_PROTOCOL_VIOLATION', message);
   }
 
   events(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<BusEvent> {
+    checkOptions(options, 'events');
     checkSignal(options.signal, 'events');
     if (this.state !== 'closed') this.#slots.watchPresence();
     return this.#events.listen(options.signal);
@@ -361,8 +370,9 @@ export class OpenBus implements Bus {
   // — ending —
 
   async drain(options: { timeout?: number } = {}): Promise<void> {
+    checkOptions(options, 'drain');
     const { timeout = DRAIN_TIMEOUT } = options;
-    checkNumber(timeout, { call: 'drain', option: 'timeout', min: 0, max: 0x7fff_ffff });
+    checkNumber(timeout, { call: 'drain', option: 'timeout', min: 0, max: MAX_TIMEOUT });
     if (this.state === 'closed') return;
     if (this.state !== 'draining') this.#events.emit({ type: 'draining' });
     this.#connection.drain();
@@ -377,9 +387,10 @@ export class OpenBus implements Bus {
 
   /** Slots that somebody reads run empty, handlers finish, and what was published is taken everywhere. */
   async #finishAccepted(): Promise<void> {
-    for (const responder of [...this.#responders.all()]) void responder.close();
     const read = this.#slots.all().filter((slot) => slot.isRead);
     await Promise.all([...read.map((slot) => slot.drain()), this.#responders.whenIdle()]);
+    // not before: the host fails what a closed responder has not answered
+    for (const responder of [...this.#responders.all()]) void responder.close();
     await this.#outbox.whenIdle();
   }
 

@@ -64,10 +64,14 @@ export class EventHub {
   }
 
   listen(signal: AbortSignal | undefined): AsyncIterableIterator<BusEvent> {
-    const listener = new EventListener((one) => this.#listeners.delete(one));
+    const listener = new EventListener((one) => {
+      signal?.removeEventListener('abort', onAbort);
+      this.#listeners.delete(one);
+    });
     if (this.#ended || signal?.aborted) listener.end();
     else this.#listeners.add(listener);
-    signal?.addEventListener('abort', () => void listener.return(), { once: true });
+    const onAbort = (): void => void listener.return();
+    signal?.addEventListener('abort', onAbort, { once: true });
     return listener;
   }
 

@@ -5,7 +5,7 @@
 import { LAZY_ACK_DELAY } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
 import type { Acknowledgement, GapNotice } from '../wire/control.js';
-import { At, readTail, readU16, readU64 } from '../wire/frame.js';
+import { At, FrameFault, readTail, readU16, readU64, type Tail } from '../wire/frame.js';
 import { scanValue } from '../wire/scanner.js';
 import { PatternTrie } from '../wire/subject.js';
 import { SubjectCache } from '../wire/subject-cache.js';
@@ -36,6 +36,9 @@ export class Inbox {
   /** Senders of which something was read since their last acknowledgement. */
   #due = new Set<SenderRecord>();
   #urgent = false;
+  #flushing = false;
+  /** Slots in which messages wait, or did lately. */
+  readonly #crowded = new Set<OpenSlot>();
   #timer: Timer | undefined;
   highestOrder = 0;
   messages = 0;
@@ -60,7 +63,13 @@ export class Inbox {
 
   remove(slot: OpenSlot): void {
     this.#slots.delete(slot.id);
+    this.#crowded.delete(slot);
     this.taken();
+  }
+
+  /** Messages began to wait in this slot. */
+  crowded(slot: OpenSlot): void {
+    this.#crowded.add(slot);
   }
 
   slots(): Iterable<OpenSlot> {
@@ -98,7 +107,8 @@ export class Inbox {
     let headers = NO_HEADERS;
     let start = at + At.subject + subject.length + 2;
     if (bytes[start - 1] !== 0) {
-      const tail = readTail(bytes, at, size);
+      const tail = tryReadTail(bytes, at, size);
+      if (typeof tail === 'string') return this.#refuse(from, slots, tail);
       start = tail.data;
       headers = tail.headers ?? NO_HEADERS;
     }
@@ -156,7 +166,17 @@ export class Inbox {
 
   /** Sends the acknowledgements that somebody waits for; called at the end of every chunk. */
   flush(): void {
-    if (!this.#urgent) return;
+    if (!this.#urgent || this.#flushing) return;
+    if (this.#crowded.size === 0) return this.#flushNow();
+    // what waits may be read in a moment, when the reader has had its turn
+    this.#flushing = true;
+    this.#options.clock.afterIo(() => {
+      this.#flushing = false;
+      this.#flushNow();
+    });
+  }
+
+  #flushNow(): void {
     this.#urgent = false;
     this.#acknowledge((record) => record.urgent);
   }
@@ -219,7 +239,10 @@ export class Inbox {
       record.urgent = false;
       this.#due.delete(record);
     }
-    for (const slot of this.#slots.values()) slot.reported();
+    for (const slot of this.#crowded) {
+      slot.reported();
+      if (slot.waiting === 0) this.#crowded.delete(slot);
+    }
     if (acknowledgements.length > 0) this.#options.sendAck(acknowledgements);
     if (this.#due.size > 0) this.#arm();
   }
@@ -234,10 +257,20 @@ export class Inbox {
 
   #takenUpTo(record: SenderRecord): number {
     let upTo = record.read;
-    for (const slot of this.#slots.values()) {
+    for (const slot of this.#crowded) {
       const untaken = slot.firstUntaken(record);
       if (untaken !== undefined && untaken <= upTo) upTo = untaken - 1;
     }
     return upTo;
+  }
+}
+
+/** Headers and data, or what is wrong with them: the host relays both unread, so it is the sender's fault. */
+function tryReadTail(bytes: Buffer, at: number, size: number): Tail | string {
+  try {
+    return readTail(bytes, at, size);
+  } catch (error) {
+    if (error instanceof FrameFault) return error.message;
+    throw error;
   }
 }

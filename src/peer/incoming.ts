@@ -18,14 +18,10 @@ export function messageOf(
   const failed = (readFlags(bytes, at) & Flag.error) !== 0;
   const fault = failed ? undefined : scanValue(bytes, data, at + size);
   if (fault !== undefined) throw new FrameFault(`the data is malformed: ${fault}`);
-  const from = strangerAt(bytes, at + At.sender);
+  if (failed) return failedReply(bytes, at, subject, errorOf(readControl('error REPLY', bytes, at, size)));
   const order = readU64(bytes, at + At.order);
   const time = readU64(bytes, at + At.time);
-  if (failed)
-    return new FailedReply(from, subject, errorOf(readControl('error REPLY', bytes, at, size)), {
-      order,
-      time,
-    });
+  const from = strangerAt(bytes, at + At.sender);
   const sequence = readU64(bytes, at + At.sequence);
   const copy = Buffer.from(bytes.subarray(data, at + size));
   return new IncomingMessage(
@@ -41,6 +37,12 @@ export function messageOf(
     copy.length,
     undefined,
   );
+}
+
+/** What an asker gets when the frame at `at` gives it an error in place of an answer. */
+export function failedReply(bytes: Buffer, at: number, subject: string, error: MailslotError): FailedReply {
+  const times = { order: readU64(bytes, at + At.order), time: readU64(bytes, at + At.time) };
+  return new FailedReply(strangerAt(bytes, at + At.sender), subject, error, times);
 }
 
 /** The error that an error reply speaks of. */

@@ -31,6 +31,9 @@ export interface Message<T = unknown> {
   readonly error?: MailslotError | undefined;
 }
 
+/** The last millisecond that a Date holds: a sender's clock may say anything. */
+const LATEST_TIME = 8.64e15;
+
 export const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
 /**
@@ -101,7 +104,7 @@ export class IncomingMessage implements Message {
   }
 
   get time(): Date {
-    return new Date(this.timeMs);
+    return new Date(Math.min(this.timeMs, LATEST_TIME));
   }
 
   get retained(): boolean {

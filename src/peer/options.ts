@@ -19,6 +19,20 @@ export function checkWord<Word extends string>(
   throw invalid(call, option, value, words.map((word) => `'${word}'`).join(' or '));
 }
 
+/** A boolean. @throws MAILSLOT_INVALID_OPTION */
+export function checkFlag(value: unknown, { call, option }: { call: string; option: string }): void {
+  if (typeof value !== 'boolean') throw invalid(call, option, value, 'true or false');
+}
+
+/** A text that can be sent and is not too long. @throws MAILSLOT_INVALID_OPTION */
+export function checkText(
+  value: unknown,
+  { call, option, maxBytes }: { call: string; option: string; maxBytes: number },
+): void {
+  if (typeof value === 'string' && isWellFormed(value) && Buffer.byteLength(value) <= maxBytes) return;
+  throw invalid(call, option, value, `a well-formed text of at most ${maxBytes} bytes`);
+}
+
 /** A function. @throws MAILSLOT_INVALID_OPTION */
 export function checkHandler(value: unknown, call: string): void {
   if (typeof value !== 'function') throw invalid(call, 'handler', value, 'a function');
@@ -37,10 +51,24 @@ export function checkOptions(value: unknown, call: string): void {
 }
 
 function invalid(call: string, option: string, value: unknown, takes: string): MailslotError {
-  const found =
-    typeof value === 'string' ? JSON.stringify(value) : typeof value === 'number' ? value : typeof value;
   return new MailslotError(
     'MAILSLOT_INVALID_OPTION',
-    `${call}: \`${option}\` is ${found}; it takes ${takes}`,
+    `${call}: \`${option}\` is ${describe(value)}; it takes ${takes}`,
   );
+}
+
+/** Of a long text an error shows so much. */
+const SHOWN_CHARACTERS = 80;
+
+/** A wrong argument as an error shows it. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') {
+    return JSON.stringify(value.length > SHOWN_CHARACTERS ? `${value.slice(0, SHOWN_CHARACTERS)}…` : value);
+  }
+  return typeof value === 'number' || value === null ? String(value) : typeof value;
+}
+
+/** Whether no half of a surrogate pair stands alone: `String.prototype.isWellFormed` is not in ES2022. */
+export function isWellFormed(text: string): boolean {
+  return !/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(text);
 }

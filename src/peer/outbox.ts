@@ -61,6 +61,8 @@ export class Outbox {
   /** Since the last frame with the flag ack-soon. */
   #bytesSinceAckSoon = 0;
   #framesSinceAckSoon = 0;
+  /** The last message whose settling is reported at once. */
+  #urgentUpTo = 0;
   #pending = false;
 
   constructor(options: OutboxOptions) {
@@ -115,8 +117,9 @@ export class Outbox {
     this.#bytesSinceAckSoon += size;
     this.#framesSinceAckSoon += 1;
     if (this.#bytesSinceAckSoon * 2 >= this.#windowBytes || this.#framesSinceAckSoon * 2 >= WINDOW_FRAMES) {
-      this.markAckSoon(bytes, at);
+      bytes[at + At.flags + 1]! |= Flag.ackSoon;
     }
+    if (bytes[at + At.flags + 1]! & Flag.ackSoon) this.#askedUpTo(sequence);
     if (!this.#pending) {
       this.#pending = true;
       this.#options.onPending();
@@ -124,10 +127,17 @@ export class Outbox {
     return sequence;
   }
 
-  markAckSoon(bytes: Buffer, at: number): void {
-    bytes[at + At.flags + 1]! |= Flag.ackSoon;
+  #askedUpTo(sequence: number): void {
+    this.#urgentUpTo = sequence;
     this.#bytesSinceAckSoon = 0;
     this.#framesSinceAckSoon = 0;
+  }
+
+  /** Somebody waits for room, and no message under way asks for an early acknowledgement. */
+  #hasten(): void {
+    if (this.#urgentUpTo > this.#settled || this.unsettledFrames === 0) return;
+    this.#askedUpTo(this.#nextSequence - 1);
+    this.#options.onStarving();
   }
 
   /** Admits a frame when there is room; resolves to its sequence. */
@@ -138,12 +148,24 @@ export class Outbox {
     ) {
       return Promise.reject(outboxFull(this.#waiting.length, this.#waitingBytes));
     }
-    if (this.#waiting.length === 0 && this.#framesSinceAckSoon > 0) this.#options.onStarving();
+    this.#hasten();
     return new Promise((resolve, reject) => {
-      const waiting = { frame, admit: resolve, reject };
+      const onAbort = (): void => this.#withdraw(waiting, signal?.reason);
+      const release = (): void => signal?.removeEventListener('abort', onAbort);
+      const waiting: Waiting = {
+        frame,
+        admit: (sequence) => {
+          release();
+          resolve(sequence);
+        },
+        reject: (reason) => {
+          release();
+          reject(reason);
+        },
+      };
       this.#waiting.push(waiting);
       this.#waitingBytes += frame.length;
-      signal?.addEventListener('abort', () => this.#withdraw(waiting, signal.reason), { once: true });
+      signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
 
@@ -196,6 +218,7 @@ export class Outbox {
   /** Resolves when everything that was published is settled. */
   whenIdle(): Promise<void> {
     if (this.unsettledFrames === 0 && this.#waiting.length === 0) return Promise.resolve();
+    this.#askedUpTo(this.#nextSequence - 1);
     this.#options.onStarving();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
@@ -266,7 +289,7 @@ export class Outbox {
       admitted += 1;
     }
     this.#waiting.splice(0, admitted);
-    if (this.#waiting.length > 0 && this.#framesSinceAckSoon > 0) this.#options.onStarving();
+    if (this.#waiting.length > 0) this.#hasten();
   }
 
   #withdraw(waiting: Waiting, reason: unknown): void {

@@ -185,6 +185,9 @@ export class PeerSession {
         return asker.takeReply(bytes, at, size);
       case Kind.query:
         return responders.takeQuery(bytes, at, size);
+      case Kind.credit:
+        // for streamed answers, which this version does not give
+        return;
       case Kind.cancel:
         return responders.cancel(bytes, at);
       case Kind.ack:
@@ -204,9 +207,9 @@ export class PeerSession {
       case Kind.goaway:
         return this.#takeGoAway(readControl('GOAWAY', bytes, at, size));
       default:
-        // kinds that a later minor version adds for peers to take or leave
-        if (kind < 16) throw new FrameFault(`a host does not send frames of kind ${kind}`);
-        inbox.skip(bytes, at);
+        if (kind < 16 || kind > 23) throw new FrameFault(`a host does not send frames of kind ${kind}`);
+        // messages of a kind that a later minor version adds; those above are for peers to take or leave
+        if (kind < 20) inbox.skip(bytes, at);
     }
   }
 

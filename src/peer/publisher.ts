@@ -1,7 +1,7 @@
 // Turns publish() into frames in the outbox. The common case (bytes or a value, no options, room in the window)
 // is #tryPublish: a prepared header is copied into the slab and patched; nothing is allocated for bytes.
 import { MailslotError } from '../errors.js';
-import { MAX_HEADERS, MAX_HEADERS_BYTES } from '../limits.js';
+import { MAX_HEADERS, MAX_HEADERS_BYTES, PACE_BYTES } from '../limits.js';
 import type { Clock } from '../util/clock.js';
 import type { SettledReceipt } from '../wire/control.js';
 import {
@@ -19,10 +19,13 @@ import { type PeerId, parsePeerId } from '../wire/peer-id.js';
 import { checkSubject } from '../wire/subject.js';
 import { byteStringHeadSize, encodeValue, isPlainBytes, writeByteStringHead } from '../wire/values.js';
 import type { PublishOptions, Receipt } from './api.js';
+import { checkFlag, describe, isWellFormed } from './options.js';
 import type { Outbox } from './outbox.js';
 
 /** Subjects whose headers are kept ready; beyond that all are dropped and made anew. */
 const KEPT_TEMPLATES = 4_096;
+
+const ADMITTED = Promise.resolve();
 
 export interface PublisherOptions {
   clock: Clock;
@@ -43,6 +46,9 @@ export class Publisher {
   #time = 0;
   messages = 0;
   bytes = 0;
+  /** Bytes after which the next turn is due. */
+  #paceAt = PACE_BYTES;
+  #turn: Promise<void> | undefined;
 
   constructor({ clock, peerId, outbox, maxMessageBytes }: PublisherOptions) {
     this.#clock = clock;
@@ -54,6 +60,19 @@ export class Publisher {
   /** Later messages get a later time. */
   flushed(): void {
     this.#time = 0;
+  }
+
+  /** What a publish that was admitted at once resolves with: now, or after I/O had its turn. */
+  get admitted(): Promise<void> {
+    if (this.bytes < this.#paceAt) return this.#turn ?? ADMITTED;
+    this.#paceAt = this.bytes + PACE_BYTES;
+    this.#turn ??= new Promise((resolve) => {
+      this.#clock.afterIo(() => {
+        this.#turn = undefined;
+        resolve();
+      });
+    });
+    return this.#turn;
   }
 
   /**
@@ -120,6 +139,8 @@ export class Publisher {
   #encode(subject: unknown, data: unknown, options: PublishOptions): Buffer {
     checkSubject(subject, 'publish');
     const { confirm = false, echo = true } = options;
+    checkFlag(confirm, { call: 'publish', option: 'confirm' });
+    checkFlag(echo, { call: 'publish', option: 'echo' });
     const fields = {
       kind: Kind.publish,
       flags: (confirm ? Flag.confirm | Flag.ackSoon : 0) | (echo ? 0 : Flag.noEcho),
@@ -132,7 +153,7 @@ export class Publisher {
     const body = encodeValue(data, 'publish');
     const head = headSize(fields);
     const size = head + body.length;
-    if (size > this.#maxMessageBytes) throw tooLarge(subject, size, this.#maxMessageBytes);
+    if (size > this.#maxMessageBytes) throw tooLarge('publish', subject, size, this.#maxMessageBytes);
     const frame = Buffer.allocUnsafe(size);
     writeHead(frame, 0, size, fields);
     frame.set(body, head);
@@ -207,26 +228,17 @@ export function checkHeaders(headers: unknown, call: string): ReturnType<typeof 
   }
   throw new MailslotError(
     'MAILSLOT_INVALID_OPTION',
-    `${call}: ${encoded.count} headers of ${encoded.bytes.length} bytes; at most ${MAX_HEADERS} of ${MAX_HEADERS_BYTES} bytes fit`,
+    `${call}: ${encoded.count} headers of ${encoded.bytes.length} bytes; at most ${MAX_HEADERS} of ${MAX_HEADERS_BYTES} bytes fit; send the rest as data`,
   );
 }
 
-export function tooLarge(subject: string, size: number, limit: number): MailslotError {
+export function tooLarge(call: string, subject: string, size: number, limit: number): MailslotError {
   return new MailslotError(
     'MAILSLOT_MESSAGE_TOO_LARGE',
-    `"${subject}": the message has ${size} bytes, more than maxMessageBytes of ${limit}; send less, or raise it in openBus on both sides`,
+    `${call}: the message for "${subject}" has ${size} bytes, more than maxMessageBytes of ${limit}; send less, or raise it in openBus on both sides`,
   );
 }
 
 function noSuchPeer(subject: string, to: string | undefined): string {
   return `publish: "${subject}" is for peer ${to}, which is not on the bus; peers() lists those that are`;
-}
-
-// String.prototype.isWellFormed is not in ES2022
-function isWellFormed(text: string): boolean {
-  return !/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(text);
-}
-
-function describe(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value) : value === null ? 'null' : typeof value;
 }

@@ -55,11 +55,11 @@ export class Registrations {
       void close();
     };
     signal?.addEventListener('abort', onAbort, { once: true });
+    this.#releases.set(id, () => signal?.removeEventListener('abort', onAbort));
     this.#options.send(controlFrame('SLOT request', this.#options.peerId, { do: 'open', ...spec }));
     try {
       await opened;
     } catch (error) {
-      signal?.removeEventListener('abort', onAbort);
       await close();
       throw error;
     } finally {
@@ -68,6 +68,8 @@ export class Registrations {
   }
 
   forget(id: number): void {
+    this.#releases.get(id)?.();
+    this.#releases.delete(id);
     if (!this.#specs.delete(id)) return;
     this.#opening.get(id)?.reject(closedEarly());
     this.#options.send(controlFrame('SLOT request', this.#options.peerId, { do: 'close', id }));

@@ -2,6 +2,7 @@
 // query, be it an error.
 import PQueue from 'p-queue';
 import { MailslotError } from '../errors.js';
+import { MAX_TIMEOUT } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { controlFrame, type ErrorReply } from '../wire/control.js';
 import {
@@ -19,6 +20,7 @@ import { type PeerId, peerKeyAt } from '../wire/peer-id.js';
 import { PatternTrie } from '../wire/subject.js';
 import { encodeValue } from '../wire/values.js';
 import type { QueryHandler, Responder } from './api.js';
+import { describeFailure } from './error-reply.js';
 import { messageOf } from './incoming.js';
 import type { IncomingMessage } from './message.js';
 
@@ -88,7 +90,7 @@ export class Responders {
     const flags = readFlags(bytes, at);
     const responders = this.#trie.match(readSubject(bytes, at));
     const chosen = flags & Flag.all ? responders : [leastBusy(responders)].filter((one) => one !== undefined);
-    const ttl = flags & Flag.hasTtl ? readTtl(bytes, at) : 0xffff_ffff;
+    const ttl = flags & Flag.hasTtl ? Math.min(readTtl(bytes, at), MAX_TIMEOUT) : MAX_TIMEOUT;
     if (chosen.length === 0) return this.#replyError(asker, id, gone());
     const problem = this.#problemOf(bytes, at, size);
     for (const responder of chosen) {
@@ -116,7 +118,7 @@ export class Responders {
 
   #problemOf(bytes: Buffer, at: number, size: number): ErrorReply | undefined {
     if (size > this.#options.maxMessageBytes) {
-      const message = `query: ${size} bytes exceed the responder's maxMessageBytes of ${this.#options.maxMessageBytes}`;
+      const message = `query: ${size} bytes exceed the responder's maxMessageBytes of ${this.#options.maxMessageBytes}; send less, or raise it in openBus there`;
       return { code: 'MAILSLOT_MESSAGE_TOO_LARGE', message };
     }
     try {
@@ -148,7 +150,7 @@ export class Responders {
       .run(message, task)
       .then(
         (answer) => this.#replyData(task, answer),
-        (error: unknown) => this.#replyError(task.asker, task.id, describe(error)),
+        (error: unknown) => this.#replyError(task.asker, task.id, describeFailure(error)),
       )
       .finally(() => this.#end(task));
   }
@@ -178,13 +180,18 @@ export class Responders {
       if (frame.length <= maxMessageBytes) this.#options.send(frame);
       else this.#replyError(asker, id, tooLarge(frame.length, maxMessageBytes));
     } catch (error) {
-      this.#replyError(asker, id, describe(error));
+      this.#replyError(asker, id, describeFailure(error));
     }
   }
 
   #replyError(asker: Uint8Array, id: number, error: ErrorReply): void {
-    const fields = { to: asker, ref: id, flags: Flag.error, time: this.#options.clock.wallTime() };
-    this.#options.send(controlFrame('error REPLY', this.#options.peerId.bytes, error, fields));
+    const { clock, peerId, maxMessageBytes, send } = this.#options;
+    const fields = { to: asker, ref: id, flags: Flag.error, time: clock.wallTime() };
+    const frame = controlFrame('error REPLY', peerId.bytes, error, fields);
+    if (frame.length <= maxMessageBytes || error.data === undefined) return void send(frame);
+    // the data is a courtesy; that the handler failed has to arrive
+    const { data: _, ...rest } = error;
+    send(controlFrame('error REPLY', peerId.bytes, rest, fields));
   }
 }
 
@@ -250,41 +257,15 @@ function taskKey(askerKey: string, id: number): string {
   return `${askerKey}${id}`;
 }
 
-/** What an asker is told of an error: its message, and `code` and `data` if it has them, but never the stack. */
-function describe(error: unknown): ErrorReply {
-  if (MailslotError.is(error, 'MAILSLOT_NOT_ENCODABLE')) return { code: error.code, message: error.message };
-  const { code, data } = (typeof error === 'object' && error !== null ? error : {}) as {
-    code?: unknown;
-    data?: unknown;
-  };
-  const message = error instanceof Error ? error.message : String(error);
-  return {
-    code: 'MAILSLOT_RESPONDER_FAILED',
-    message,
-    ...(typeof code === 'string' ? { responderCode: code.slice(0, 128) } : {}),
-    ...(isEncodable(data) ? { data } : {}),
-  };
-}
-
-function isEncodable(data: unknown): boolean {
-  if (data === undefined) return false;
-  try {
-    encodeValue(data);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 function gone(): ErrorReply {
   return {
     code: 'MAILSLOT_RESPONDER_LOST',
-    message: 'query: the responder was closed before the query arrived',
+    message: 'query: the responder was closed before the query arrived; ask again',
   };
 }
 
 function tooLarge(size: number, limit: number): ErrorReply {
-  const message = `query: the answer has ${size} bytes, more than the responder's maxMessageBytes of ${limit}`;
+  const message = `query: the answer has ${size} bytes, more than the responder's maxMessageBytes of ${limit}; answer with less, or raise it in openBus on both sides`;
   return { code: 'MAILSLOT_MESSAGE_TOO_LARGE', message };
 }
 

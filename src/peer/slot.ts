@@ -2,9 +2,11 @@
 // does to acknowledgements, events and the host it asks of its owner.
 import PQueue from 'p-queue';
 import { MailslotError } from '../errors.js';
+import { MAX_TIMEOUT } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
 import type { Overflow, Slot, SlotInfo } from './api.js';
 import type { IncomingMessage, Message } from './message.js';
+import { checkHandler, checkNumber, checkOptions, checkSignal } from './options.js';
 import { type Entry, type Gap, isGap, SlotQueue } from './slot-queue.js';
 
 /** What a slot needs of its Bus. */
@@ -47,6 +49,9 @@ interface Reader {
   take(item: Item | undefined): void;
 }
 
+/** A shorter backlog is acknowledged when it is gone, not half by half. */
+const REPORT_STEP = 4_096;
+
 const DONE: Result = { done: true, value: undefined };
 
 export class OpenSlot implements Slot<unknown, Item> {
@@ -62,8 +67,10 @@ export class OpenSlot implements Slot<unknown, Item> {
   #current: IncomingMessage | undefined;
   #dropped = 0;
   #missed = 0;
-  /** Messages dropped in front of the queue, which the next gap marker tells. */
-  #missedInFront = 0;
+  /** What was dropped in front of the queue, for the next reader. */
+  #gapInFront: Gap | undefined;
+  /** Messages dropped of which no event has told yet. */
+  #unannounced = 0;
   /** When so few wait, acknowledgements are due again. */
   #reportAt = 0;
   /** Full and unread for too long: until the program reads again, the oldest messages are dropped. */
@@ -147,24 +154,27 @@ export class OpenSlot implements Slot<unknown, Item> {
 
   /** Acknowledgements were sent; the next ones are due when half of what waits now was taken. */
   reported(): void {
-    this.#reportAt = this.#queue.waiting >> 1;
+    const { waiting } = this.#queue;
+    this.#reportAt = waiting > REPORT_STEP ? waiting >> 1 : 0;
   }
 
   #overflow(message: IncomingMessage): void {
-    if (this.#options.overflow === 'drop-oldest' || this.#stalled) return this.#dropOldest(message.size);
+    if (this.#options.overflow === 'drop-oldest' || this.#stalled) {
+      const queue = this.#queue;
+      return this.#dropOldest(() => queue.waiting > 0 || !queue.hasRoom(message.size));
+    }
     if (this.#toldFull) return;
     this.#toldFull = true;
     this.#options.owner.full(this);
   }
 
-  /** Makes room for a message of this size by dropping from the front. */
-  #dropOldest(size: number): void {
-    const { capacity, capacityBytes } = this.#options;
+  /** Drops from the front for as long as that is needed. */
+  #dropOldest(isNeeded: () => boolean): void {
     const queue = this.#queue;
     let dropped = 0;
-    while (queue.length > 0 && (queue.length >= capacity || queue.bytes + size > capacityBytes)) {
+    while (queue.length > 0 && isNeeded()) {
       const entry = queue.shift()!;
-      if (isGap(entry)) this.#missedInFront += entry.gap.missed ?? 0;
+      if (isGap(entry)) this.#noteInFront(entry.gap.missed);
       else {
         entry.detach();
         dropped += 1;
@@ -173,9 +183,27 @@ export class OpenSlot implements Slot<unknown, Item> {
     if (dropped === 0) return;
     this.#dropped += dropped;
     this.#missed += dropped;
-    this.#missedInFront += dropped;
-    this.#options.owner.gap(this, dropped);
+    this.#noteInFront(dropped);
+    this.#announce(dropped);
     this.#options.owner.taken();
+  }
+
+  #noteInFront(missed: number | undefined): void {
+    const before = this.#gapInFront === undefined ? 0 : this.#gapInFront.gap.missed;
+    const known = before !== undefined && missed !== undefined;
+    this.#gapInFront = { gap: { missed: known ? before + missed : undefined } };
+  }
+
+  /** Tells of dropped messages once per tick, not once per message. */
+  #announce(dropped: number): void {
+    if (this.#unannounced === 0) this.#options.clock.defer(() => this.#announceNow());
+    this.#unannounced += dropped;
+  }
+
+  #announceNow(): void {
+    const missed = this.#unannounced;
+    this.#unannounced = 0;
+    if (missed > 0) this.#options.owner.gap(this, missed);
   }
 
   get stallTimeout(): number {
@@ -189,7 +217,8 @@ export class OpenSlot implements Slot<unknown, Item> {
   /** Full and unread for too long: publishers shall not wait for it any longer. */
   stall(): void {
     this.#stalled = true;
-    this.#dropOldest(0);
+    this.#toldFull = false;
+    this.#dropOldest(() => this.#queue.waiting > 0);
   }
 
   // — reading —
@@ -242,7 +271,11 @@ export class OpenSlot implements Slot<unknown, Item> {
   }
 
   async read(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<Item | undefined> {
+    checkOptions(options, 'read');
     const { timeout, signal } = options;
+    if (timeout !== undefined)
+      checkNumber(timeout, { call: 'read', option: 'timeout', min: 0, max: MAX_TIMEOUT });
+    checkSignal(signal, 'read');
     signal?.throwIfAborted();
     const item = this.#tryTake();
     if (item !== undefined) {
@@ -250,7 +283,7 @@ export class OpenSlot implements Slot<unknown, Item> {
       return item;
     }
     if (this.#state === 'closed') throw closedError(this.pattern, 'read');
-    if (timeout !== undefined && timeout <= 0) return undefined;
+    if (timeout === 0) return undefined;
     const arrived = await this.#nextItem({ timeout, signal });
     this.#current?.detach();
     return arrived;
@@ -262,7 +295,15 @@ export class OpenSlot implements Slot<unknown, Item> {
   }
 
   async consume(handler: (message: Item) => unknown, options: { concurrency?: number } = {}): Promise<void> {
+    checkHandler(handler, 'consume');
+    checkOptions(options, 'consume');
     const { concurrency = 1 } = options;
+    checkNumber(concurrency, {
+      call: 'consume',
+      option: 'concurrency',
+      min: 1,
+      max: Number.MAX_SAFE_INTEGER,
+    });
     const queue = new PQueue({ concurrency });
     const failure = new Failure();
     for await (const item of this) {
@@ -292,6 +333,7 @@ export class OpenSlot implements Slot<unknown, Item> {
     if (this.#state === 'closed') return { unread: 0 };
     const wasDraining = this.#state === 'draining';
     this.#state = 'closed';
+    this.#announceNow();
     const unread = this.#discard();
     if (!wasDraining) this.#options.owner.left(this);
     this.#options.owner.closed(this, unread);
@@ -347,10 +389,10 @@ export class OpenSlot implements Slot<unknown, Item> {
   }
 
   #takeEntry(): Entry | undefined {
-    if (this.#missedInFront > 0) {
-      const missed = this.#missedInFront;
-      this.#missedInFront = 0;
-      if (this.#options.gaps) return { gap: { missed } };
+    const gap = this.#gapInFront;
+    if (gap !== undefined) {
+      this.#gapInFront = undefined;
+      if (this.#options.gaps) return gap;
     }
     const queue = this.#queue;
     const { waiting } = queue;

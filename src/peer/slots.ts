@@ -2,11 +2,11 @@
 // into events.
 import { SLOT_CAPACITY, SLOT_CAPACITY_BYTES, STALL_TIMEOUT, STALL_TIMEOUT_MAX } from '../limits.js';
 import type { Clock } from '../util/clock.js';
-import type { PeerInfo, PeerLeft } from '../wire/presence.js';
+import { isPeerInfo, type PeerInfo, type PeerLeft } from '../wire/presence.js';
 import type { BusEvent, Peer, SubscribeOptions } from './api.js';
 import type { Inbox } from './inbox.js';
 import type { Message } from './message.js';
-import { checkNumber, checkOptions, checkSignal, checkWord } from './options.js';
+import { checkFlag, checkNumber, checkOptions, checkSignal, checkWord } from './options.js';
 import type { Registrations } from './registrations.js';
 import { type Blame, OpenSlot, type SlotOwner } from './slot.js';
 import { SlotWatch } from './slot-watch.js';
@@ -80,7 +80,10 @@ export class Slots {
     taken: () => this.#options.inbox.taken(),
     gap: (slot: OpenSlot, missed: number | undefined, blame?: Blame) =>
       this.#options.emit({ type: 'gap', pattern: slot.pattern, missed, ...blame }),
-    full: (slot: OpenSlot) => this.#watch.full(slot),
+    full: (slot: OpenSlot) => {
+      this.#options.inbox.crowded(slot);
+      this.#watch.full(slot);
+    },
     slow: (slot: OpenSlot) =>
       this.#options.emit({ type: 'slow-slot', pattern: slot.pattern, waiting: slot.waiting }),
     left: (slot: OpenSlot) => {
@@ -114,6 +117,7 @@ export class Slots {
   }
 
   #takePresence({ subject, data }: Message): void {
+    if (!isPeerInfo(data)) return;
     const { cause, ...info } = data as PeerLeft;
     if (subject === '$presence.left') this.#options.emit({ type: 'peer-left', peer: toPeer(info), cause });
     else this.#options.emit({ type: 'peer-joined', peer: toPeer(info) });
@@ -137,6 +141,7 @@ function checkSubscribeOptions(options: SubscribeOptions) {
   checkNumber(capacityBytes, { call, option: 'capacityBytes', min: 1, max: Number.MAX_SAFE_INTEGER });
   checkNumber(stallTimeout, { call, option: 'stallTimeout', min: 1, max: STALL_TIMEOUT_MAX });
   checkWord(overflow, { call, option: 'overflow', words: ['wait', 'drop-oldest'] });
+  checkFlag(gaps, { call, option: 'gaps' });
   checkSignal(signal, call);
   signal?.throwIfAborted();
   return { capacity, capacityBytes, stallTimeout, overflow, gaps };

@@ -67,7 +67,7 @@ class MemoryPipe implements Pipe {
   readonly #split: (chunk: Buffer) => Buffer[];
   readonly #inbox: PipeInbox;
   #other: MemoryPipe | undefined;
-  #queue: Uint8Array[] = [];
+  #queue: { part: Uint8Array; onWritten: (() => void) | undefined }[] = [];
   #queuedBytes = 0;
   #state: 'open' | 'ending' | 'gone' = 'open';
   #moving = false;
@@ -95,10 +95,10 @@ class MemoryPipe implements Pipe {
     return this.#queuedBytes;
   }
 
-  write(parts: readonly Uint8Array[]): void {
-    if (this.#state !== 'open') return;
-    for (const part of parts) {
-      this.#queue.push(part);
+  write(parts: readonly Uint8Array[], onWritten?: () => void): void {
+    if (this.#state !== 'open') return onWritten?.();
+    for (const [index, part] of parts.entries()) {
+      this.#queue.push({ part, onWritten: index === parts.length - 1 ? onWritten : undefined });
       this.#queuedBytes += part.length;
     }
     this.#moveLater();
@@ -146,16 +146,19 @@ class MemoryPipe implements Pipe {
   }
 
   #moveOne(other: MemoryPipe): void {
-    const part = this.#queue.shift()!;
+    const { part, onWritten } = this.#queue.shift()!;
     this.#queuedBytes -= part.length;
     for (const chunk of this.#split(Buffer.from(part))) other.#inbox.data(chunk);
+    onWritten?.();
   }
 
   #goneLater(cause: Error | undefined): void {
     if (this.#state === 'gone') return;
     this.#state = 'gone';
+    const unwritten = this.#queue;
     this.#queue = [];
     this.#queuedBytes = 0;
+    for (const { onWritten } of unwritten) onWritten?.();
     this.#clock.defer(() => this.#inbox.closed(cause));
   }
 }

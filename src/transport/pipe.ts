@@ -17,8 +17,11 @@ export interface Pipe {
    * the news that the pipe closed included.
    */
   handlers: PipeHandlers | undefined;
-  /** Writes the parts in order, as one system call where possible. They must not change while `queuedBytes` is above 0. */
-  write(parts: readonly Uint8Array[]): void;
+  /**
+   * Writes the parts in order, as one system call where possible. They must not change before `onWritten`, which is
+   * called once, also when the pipe closes instead.
+   */
+  write(parts: readonly Uint8Array[], onWritten?: () => void): void;
   /** Bytes written that have not left this process yet. */
   readonly queuedBytes: number;
   /** Puts bytes back: they are delivered again, before anything else. */

@@ -2,11 +2,11 @@
 // endpoints nor retries. Nothing here keeps the process alive.
 import { chmodSync } from 'node:fs';
 import net from 'node:net';
-import { LISTEN_BACKLOG, READ_BUFFER_BYTES, READ_POOL_BUFFERS, SMALL_READ_BYTES } from '../limits.js';
-import { BufferPool } from '../util/buffer-pool.js';
+import { LISTEN_BACKLOG } from '../limits.js';
 import type { Clock } from '../util/clock.js';
 import type { DialOptions, Endpoints, Listener, ListenOptions, Pipe, PipeHandlers } from './pipe.js';
 import { PipeInbox } from './pipe-inbox.js';
+import { PooledReader } from './pooled-reader.js';
 
 /** Sockets of this machine. */
 export function socketEndpoints(clock: Clock): Endpoints {
@@ -24,7 +24,8 @@ export function dialSocket(endpoint: string, options: DialOptions & { clock: Clo
   const { clock, signal } = options;
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
-    const reader = new PooledReader();
+    const inbox = new PipeInbox(clock);
+    const reader = new PooledReader((chunk) => inbox.data(chunk));
     const socket = net.connect({ path: endpoint, onread: reader.onread });
     // A pause before the connection exists is what keeps Node from reading into it at once.
     socket.pause();
@@ -36,7 +37,7 @@ export function dialSocket(endpoint: string, options: DialOptions & { clock: Clo
     const onError = (error: Error) => settle(() => reject(error));
     const onAbort = () => settle(() => reject(discard(socket, signal?.reason)));
     socket.once('error', onError);
-    socket.once('connect', () => settle(() => resolve(new SocketPipe(socket, clock, reader))));
+    socket.once('connect', () => settle(() => resolve(new SocketPipe(socket, inbox, reader))));
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }
@@ -47,14 +48,20 @@ function discard(socket: net.Socket, reason: unknown): unknown {
   return reason;
 }
 
+export interface SocketListenOptions extends ListenOptions {
+  clock: Clock;
+  /** Whether accepted sockets read into buffers that are used again, where this Node can. @default true */
+  pooledReads?: boolean;
+}
+
 /**
  * Listens on an endpoint that must not exist yet.
  * @throws the system's error
  */
-export function listenSocket(endpoint: string, options: ListenOptions & { clock: Clock }): Promise<Listener> {
-  const { clock, onPipe, onError } = options;
+export function listenSocket(endpoint: string, options: SocketListenOptions): Promise<Listener> {
+  const { clock, onPipe, onError, pooledReads = true } = options;
   const server = net.createServer({ pauseOnConnect: true }, (socket) =>
-    onPipe(new SocketPipe(socket, clock)),
+    onPipe(acceptSocket(socket, clock, pooledReads)),
   );
   return new Promise((resolve, reject) => {
     server.once('error', reject);
@@ -78,6 +85,25 @@ function restrict(endpoint: string): void {
   }
 }
 
+/** What the handle of a socket must offer to be wrapped anew; Node documents none of it. */
+interface SocketHandle {
+  useUserBuffer(buffer: Uint8Array): void;
+}
+
+// Node offers `onread` for sockets that dial, not for those that a server accepts. Their handle is given to a new
+// socket that has it; where handles are not what they were, the accepted socket reads as Node does by default.
+// See docs/decisions/0009-accepted-sockets-read-into-pooled-buffers.md.
+function acceptSocket(accepted: net.Socket, clock: Clock, pooledReads: boolean): Pipe {
+  const inbox = new PipeInbox(clock);
+  const owner = accepted as unknown as { _handle: SocketHandle | null };
+  const handle = owner._handle;
+  if (!pooledReads || typeof handle?.useUserBuffer !== 'function') return new SocketPipe(accepted, inbox);
+  const reader = new PooledReader((chunk) => inbox.data(chunk));
+  owner._handle = null;
+  const options = { handle, onread: reader.onread, pauseOnCreate: true, readable: true, writable: true };
+  return new SocketPipe(new net.Socket(options as net.SocketConstructorOpts), inbox, reader);
+}
+
 class SocketListener implements Listener {
   readonly endpoint: string;
   readonly #server: net.Server;
@@ -94,28 +120,6 @@ class SocketListener implements Listener {
   }
 }
 
-/** Reads a dialled socket into large buffers without the copies and allocations of a stream. */
-class PooledReader {
-  readonly pool = new BufferPool(READ_BUFFER_BYTES, READ_POOL_BUFFERS);
-  target: PipeInbox | undefined;
-  #current = this.pool.take();
-
-  readonly onread = {
-    buffer: () => this.#current,
-    callback: (length: number) => {
-      this.target?.data(this.#chunk(length));
-      return true;
-    },
-  };
-
-  #chunk(length: number): Buffer {
-    const filled = this.#current;
-    if (length <= SMALL_READ_BYTES) return Buffer.from(filled.subarray(0, length));
-    this.#current = this.pool.take();
-    return this.pool.lend(filled, length);
-  }
-}
-
 class SocketPipe implements Pipe {
   readonly #socket: net.Socket;
   readonly #inbox: PipeInbox;
@@ -124,11 +128,10 @@ class SocketPipe implements Pipe {
   #ended = false;
   #owesDrained = false;
 
-  constructor(socket: net.Socket, clock: Clock, reader?: PooledReader) {
+  constructor(socket: net.Socket, inbox: PipeInbox, reader?: PooledReader) {
     this.#socket = socket;
-    this.#inbox = new PipeInbox(clock);
+    this.#inbox = inbox;
     this.#reader = reader;
-    if (reader) reader.target = this.#inbox;
     socket.unref();
     socket.on('error', (error) => {
       this.#cause ??= error;
@@ -151,10 +154,11 @@ class SocketPipe implements Pipe {
     return this.#socket.destroyed ? 0 : this.#socket.writableLength;
   }
 
-  write(parts: readonly Uint8Array[]): void {
-    if (this.#ended || this.#socket.destroyed) return;
-    if (parts.length === 1) this.#socket.write(parts[0]!, this.#onWritten);
-    else this.#writeMany(parts);
+  write(parts: readonly Uint8Array[], onWritten?: () => void): void {
+    if (this.#ended || this.#socket.destroyed) return onWritten?.();
+    const written = onWritten === undefined ? this.#onWritten : this.#andThen(onWritten);
+    if (parts.length === 1) this.#socket.write(parts[0]!, written);
+    else this.#writeMany(parts, written);
     if (this.#socket.writableLength > 0) this.#owesDrained = true;
   }
 
@@ -163,7 +167,7 @@ class SocketPipe implements Pipe {
   }
 
   recycle(chunk: Buffer): void {
-    this.#reader?.pool.giveBack(chunk);
+    this.#reader?.recycle(chunk);
   }
 
   end(): void {
@@ -180,10 +184,19 @@ class SocketPipe implements Pipe {
     this.#socket.destroy();
   }
 
-  #writeMany(parts: readonly Uint8Array[]): void {
+  #writeMany(parts: readonly Uint8Array[], written: () => void): void {
+    const last = parts.length - 1;
     this.#socket.cork();
-    for (const part of parts) this.#socket.write(part, this.#onWritten);
+    for (let index = 0; index < last; index += 1) this.#socket.write(parts[index]!);
+    this.#socket.write(parts[last]!, written);
     this.#socket.uncork();
+  }
+
+  #andThen(onWritten: () => void): () => void {
+    return () => {
+      this.#onWritten();
+      onWritten();
+    };
   }
 
   // One function for all writes: Node then calls it for a batch of them in one go.

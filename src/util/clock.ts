@@ -27,6 +27,8 @@ export interface Clock {
   setTimer(delay: number, fire: () => void): Timer;
   /** Calls `run` soon after the present call stack and its microtasks, before more I/O is read. */
   defer(run: () => void): void;
+  /** Calls `run` after I/O had its turn. */
+  afterIo(run: () => void): void;
   randomBytes(length: number): Buffer;
   /** Keeps the process alive: everything else this package opens (sockets, timers, watchers) does not. */
   keepAlive(): KeepAlive;
@@ -45,6 +47,7 @@ export const systemClock: Clock = {
     return { cancel: () => clearTimeout(timer) };
   },
   defer: (run) => process.nextTick(run),
+  afterIo: (run) => void setImmediate(run),
   randomBytes: (length) => randomBytes(length),
   keepAlive() {
     const timer = setInterval(() => {}, LONGEST_DELAY);

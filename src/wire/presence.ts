@@ -21,3 +21,15 @@ export interface PeerInfo {
 export interface PeerLeft extends PeerInfo {
   cause: LeaveCause;
 }
+
+/** Whether a value that a host sent describes a peer. Further properties may be those of a later version. */
+export function isPeerInfo(value: unknown): value is PeerInfo {
+  if (typeof value !== 'object' || value === null) return false;
+  const { id, label, pid, hosting, connectedAt, slots, responders } = value as Record<string, unknown>;
+  return (
+    typeof id === 'string' &&
+    typeof label === 'string' &&
+    typeof hosting === 'boolean' &&
+    [pid, connectedAt, slots, responders].every((count) => typeof count === 'number')
+  );
+}
