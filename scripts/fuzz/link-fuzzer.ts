@@ -7,7 +7,7 @@ import { type Reign, standForElection } from '../../src/transport/reign.js';
 import { socketEndpoints } from '../../src/transport/socket-pipe.js';
 import { systemClock } from '../../src/util/clock.js';
 import { controlFrame, readControl } from '../../src/wire/control.js';
-import { At, checkFrame, frameSize, Kind } from '../../src/wire/frame.js';
+import { At, checkFrame, encodeFrame, type FrameFields, frameSize, Kind } from '../../src/wire/frame.js';
 import { FrameSplitter } from '../../src/wire/frame-splitter.js';
 import { type PeerId, peerIdAt } from '../../src/wire/peer-id.js';
 import { damagedStream, pieces, randomFrames } from './frame-streams.js';
@@ -136,6 +136,11 @@ export class FalseHost {
       1 + random.below(FRAMES_PER_STREAM),
     );
     return send(this.#pipe, pieces(random, damagedStream(random, frames)));
+  }
+
+  /** Sends one frame, in its own name, to the peer that came last. */
+  say(fields: Omit<FrameFields, 'sender'>): void {
+    this.#pipe?.write([encodeFrame({ ...fields, sender: this.#id.bytes })]);
   }
 
   async close(): Promise<void> {

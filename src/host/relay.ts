@@ -19,19 +19,17 @@ import type { Clock, Timer } from '../util/clock.js';
 import { controlFrame, PROTOCOL_MINOR, readControl, type SlotSpec } from '../wire/control.js';
 import {
   At,
-  checkFrame,
   Flag,
   FrameFault,
   frameSize,
   Kind,
   readFlags,
   readSubject,
-  readU16,
-  readU64,
   toPosition,
   writeU64,
 } from '../wire/frame.js';
 import { FrameSplitter } from '../wire/frame-splitter.js';
+import { FrameWalker } from '../wire/frame-walker.js';
 import { isPeerIdAt, type PeerId, peerKey, peerKeyAt } from '../wire/peer-id.js';
 import type { LeaveCause } from '../wire/presence.js';
 import { Outlet } from './outlet.js';
@@ -68,6 +66,7 @@ export class Relay {
   readonly #queries: Queries;
   readonly #presence: Presence;
   readonly #sessions = new Map<string, Session>();
+  readonly #walker = new FrameWalker();
   readonly #onPeersChanged: ((count: number) => void) | undefined;
   #serial = 0;
   #order: number;
@@ -187,53 +186,63 @@ export class Relay {
   // — the hot path —
 
   #takeFrames(session: Session, bytes: Buffer, start: number, end: number): number {
-    let at = start;
+    const walker = this.#walker;
+    walker.begin(bytes, start, end);
     let runStart = start;
     let runFirst = 0;
     let runTargets = NOBODY;
+    let isPlain = false;
     let published = false;
-    while (at < end) {
-      const size = frameSize(bytes, at, end);
-      if (size === 0 || size > end - at) break;
-      checkFrame(bytes, at, size);
-      const kind = bytes[at + At.kind]!;
+    while (walker.next()) {
+      if (isPlain && walker.alike && this.#admitAlike(session.sender!, walker)) continue;
+      const { kind, at } = walker;
       const isMessage = kind === Kind.publish || (kind >= 16 && kind < 20);
+      isPlain = isMessage && walker.flags === 0;
+      published ||= isMessage;
       // admitting counts this message, which the run before it does not hold
       const runLast = session.sender?.relayed ?? 0;
-      const targets = isMessage ? this.#admitMessage(session, bytes, at, size) : NOBODY;
-      published ||= isMessage;
+      const targets = isMessage ? this.#admitMessage(session, walker) : NOBODY;
       if (targets !== runTargets) {
         this.#forward(session, runTargets, { first: runFirst, last: runLast }, bytes.subarray(runStart, at));
         runTargets = targets;
         runStart = at;
         runFirst = session.sender?.relayed ?? 0;
       }
-      if (!isMessage) this.#takeOther(session, kind, bytes, at, size);
-      at += size;
+      if (!isMessage) this.#takeOther(session, kind, bytes, at, walker.size);
       if (session.state === 'gone') return end;
     }
     const runLast = session.sender?.relayed ?? 0;
-    this.#forward(session, runTargets, { first: runFirst, last: runLast }, bytes.subarray(runStart, at));
+    this.#forward(session, runTargets, { first: runFirst, last: runLast }, bytes.subarray(runStart, walker.at));
     if (published) this.#account(session);
-    return at;
+    return walker.at;
+  }
+
+  /** Admits a message that goes where the one before it went; false when something is wrong with it. */
+  #admitAlike(sender: Sender, walker: FrameWalker): boolean {
+    const { sequence } = walker;
+    if (sequence <= sender.relayed || sequence - sender.told > WINDOW_FRAMES) return false;
+    this.#order += 1;
+    walker.order = this.#order;
+    sender.relayed = sequence;
+    sender.relayedBytes += walker.size;
+    return true;
   }
 
   /** Checks, stamps and counts one message; returns who gets it. */
-  #admitMessage(session: Session, bytes: Buffer, at: number, size: number): Targets {
+  #admitMessage(session: Session, walker: FrameWalker): Targets {
+    const { bytes, at, size, flags, sequence } = walker;
     const sender = session.sender;
     if (sender === undefined) throw new FrameFault('a message came before OPEN');
-    const flags = readFlags(bytes, at);
-    const sequence = readU64(bytes, at + At.sequence);
     if (sequence <= sender.relayed) return this.#dropRepeated(sender, sequence, flags);
     if (!isPeerIdAt(session.peerId, bytes, at + At.sender))
       throw new FrameFault('a message names another sender');
     if (sequence - sender.told > WINDOW_FRAMES)
       throw new FrameFault(`message ${sequence} came when only those up to ${sender.told} were settled`);
-    const subjectLength = readU16(bytes, at + At.subjectLength);
-    writeU64(bytes, at + At.order, ++this.#order);
+    let targets = this.#routes.targets(bytes, at + At.subject, walker.subjectLength);
+    this.#order += 1;
+    walker.order = this.#order;
     sender.relayed = sequence;
     sender.relayedBytes += size;
-    let targets = this.#routes.targets(bytes, at + At.subject, subjectLength);
     if (flags & (Flag.noEcho | Flag.hasTo)) targets = this.#narrow(targets, session, flags, bytes, at);
     if (flags & (Flag.confirm | Flag.ackSoon | Flag.hasTo))
       this.#noteRequests(sender, targets, flags, bytes, at);

@@ -30,6 +30,7 @@ class EventListener implements AsyncIterableIterator<BusEvent> {
   /** No more events come; those that are here can still be read. */
   end(): void {
     this.#ended = true;
+    this.#onEnd(this);
     for (const reader of this.#readers.splice(0)) reader(DONE);
   }
 
@@ -41,7 +42,6 @@ class EventListener implements AsyncIterableIterator<BusEvent> {
   }
 
   return(): Promise<Result> {
-    this.#onEnd(this);
     this.end();
     return Promise.resolve(DONE);
   }
@@ -64,20 +64,19 @@ export class EventHub {
   }
 
   listen(signal: AbortSignal | undefined): AsyncIterableIterator<BusEvent> {
+    const onAbort = (): void => listener.end();
     const listener = new EventListener((one) => {
       signal?.removeEventListener('abort', onAbort);
       this.#listeners.delete(one);
     });
-    if (this.#ended || signal?.aborted) listener.end();
-    else this.#listeners.add(listener);
-    const onAbort = (): void => void listener.return();
+    this.#listeners.add(listener);
     signal?.addEventListener('abort', onAbort, { once: true });
+    if (this.#ended || signal?.aborted) listener.end();
     return listener;
   }
 
   end(): void {
     this.#ended = true;
     for (const listener of this.#listeners) listener.end();
-    this.#listeners.clear();
   }
 }

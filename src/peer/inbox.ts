@@ -5,8 +5,9 @@
 import { LAZY_ACK_DELAY } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
 import type { Acknowledgement, GapNotice } from '../wire/control.js';
-import { At, FrameFault, readTail, readU16, readU64, type Tail } from '../wire/frame.js';
+import { At, FrameFault, readTail, readU64, type Tail } from '../wire/frame.js';
 import { scanValue } from '../wire/scanner.js';
+import type { FrameWalker } from '../wire/frame-walker.js';
 import { PatternTrie } from '../wire/subject.js';
 import { SubjectCache } from '../wire/subject-cache.js';
 import { type ChunkHold, IncomingMessage, NO_HEADERS } from './message.js';
@@ -35,6 +36,9 @@ export class Inbox {
   readonly #slots = new Map<number, OpenSlot>();
   /** Senders of which something was read since their last acknowledgement. */
   #due = new Set<SenderRecord>();
+  /** Of the last message; the next one is often of the same sender and subject. */
+  #from: SenderRecord | undefined;
+  #delivery: Delivery | undefined;
   #urgent = false;
   #flushing = false;
   /** Slots in which messages wait, or did lately. */
@@ -52,13 +56,13 @@ export class Inbox {
   add(slot: OpenSlot): void {
     this.#slots.set(slot.id, slot);
     this.#trie.add(slot.pattern, slot);
-    this.#cache.clear();
+    this.#forgetDeliveries();
   }
 
   /** The slot gets no more messages, but may still hold some. */
   detach(slot: OpenSlot): void {
     this.#trie.remove(slot.pattern, slot);
-    this.#cache.clear();
+    this.#forgetDeliveries();
   }
 
   remove(slot: OpenSlot): void {
@@ -82,14 +86,16 @@ export class Inbox {
 
   /** Slots came to hear messages from now on. */
   refresh(): void {
-    this.#cache.clear();
+    this.#forgetDeliveries();
   }
 
-  /** Takes one message frame; returns the account of its sender. */
-  take(bytes: Buffer, at: number, size: number, hold: ChunkHold | undefined): SenderRecord {
-    const from = this.records.at(bytes, at + At.sender);
-    const sequence = readU64(bytes, at + At.sequence);
-    const order = readU64(bytes, at + At.order);
+  /** Takes the message at which the walker stands; returns the account of its sender. */
+  take(walker: FrameWalker, hold: ChunkHold | undefined): SenderRecord {
+    const { bytes, at, size, alike, sequence, order } = walker;
+    const from = alike ? this.#from! : this.records.at(bytes, at + At.sender);
+    this.#from = from;
+    // a duplicate in between leaves before its subject is looked up
+    if (!alike) this.#delivery = undefined;
     if (sequence > 0) {
       if (from.read === from.acknowledged) this.#schedule(from);
       if (sequence <= from.read) return this.#dropDuplicate(from);
@@ -98,15 +104,25 @@ export class Inbox {
     if (order > this.highestOrder) this.highestOrder = order;
     this.messages += 1;
     this.bytes += size;
-    const { subject, slots } = this.#cache.lookup(
-      bytes,
-      at + At.subject,
-      readU16(bytes, at + At.subjectLength),
-    );
-    if (slots.length === 0) return from;
+    let delivery = this.#delivery;
+    if (delivery === undefined) {
+      delivery = this.#cache.lookup(bytes, at + At.subject, walker.subjectLength);
+      this.#delivery = delivery;
+    }
+    if (delivery.slots.length > 0) this.#deliver(delivery, walker, from, hold);
+    return from;
+  }
+
+  #deliver(
+    { subject, slots }: Delivery,
+    walker: FrameWalker,
+    from: SenderRecord,
+    hold: ChunkHold | undefined,
+  ): void {
+    const { bytes, at, size, sequence, order, time } = walker;
     let headers = NO_HEADERS;
     let start = at + At.subject + subject.length + 2;
-    if (bytes[start - 1] !== 0) {
+    if (walker.hasOptions) {
       const tail = tryReadTail(bytes, at, size);
       if (typeof tail === 'string') return this.#refuse(from, slots, tail);
       start = tail.data;
@@ -115,13 +131,11 @@ export class Inbox {
     const end = at + size;
     const fault = this.#faultOf(bytes, start, end, size);
     if (fault !== undefined) return this.#refuse(from, slots, fault);
-    const time = readU64(bytes, at + At.time);
     for (let index = 0; index < slots.length; index += 1) {
       slots[index]!.offer(
         new IncomingMessage(from, sequence, order, time, subject, headers, size, bytes, start, end, hold),
       );
     }
-    return from;
   }
 
   /** Takes a message of a kind that this version does not know: it counts as taken. */
@@ -210,9 +224,13 @@ export class Inbox {
     return scanValue(bytes, start, end);
   }
 
-  #refuse(from: SenderRecord, slots: readonly OpenSlot[], reason: string): SenderRecord {
+  #refuse(from: SenderRecord, slots: readonly OpenSlot[], reason: string): void {
     for (const slot of slots) slot.offerGap(1, { sender: from.id, reason });
-    return from;
+  }
+
+  #forgetDeliveries(): void {
+    this.#cache.clear();
+    this.#delivery = undefined;
   }
 
   #resolve(subject: string): Delivery {

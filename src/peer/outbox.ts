@@ -20,6 +20,8 @@ interface Slab {
   /** Up to where it was handed to the link. */
   sent: number;
   end: number;
+  /** Sequence of its last frame. */
+  last: number;
 }
 
 interface Waiting {
@@ -48,6 +50,8 @@ export interface OutboxOptions {
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #slabs: Slab[] = [];
+  /** The last of them, which is being filled. */
+  #newest: Slab | undefined;
   readonly #spare: Buffer[] = [];
   readonly #waiting: Waiting[] = [];
   #waitingBytes = 0;
@@ -99,10 +103,8 @@ export class Outbox {
    * calls {@link seal}. Only after {@link hasRoom}.
    */
   reserve(size: number): { readonly bytes: Buffer; readonly end: number } {
-    let slab = this.#slabs.at(-1);
-    if (slab === undefined || slab.end + size > slab.bytes.length) {
-      slab = this.#addSlab(size);
-    }
+    let slab = this.#newest;
+    if (slab === undefined || slab.end + size > slab.bytes.length) slab = this.#addSlab(size);
     slab.end += size;
     return slab;
   }
@@ -113,6 +115,7 @@ export class Outbox {
     // the high half is zero already, and stays so for the first four billion messages
     writeU32(bytes, at + At.sequence + 4, sequence);
     if (sequence > 0xffff_ffff) writeU64(bytes, at + At.sequence, sequence);
+    this.#newest!.last = sequence;
     this.#unsettledBytes += size;
     this.#bytesSinceAckSoon += size;
     this.#framesSinceAckSoon += 1;
@@ -241,12 +244,13 @@ export class Outbox {
   }
 
   #addSlab(size: number): Slab {
-    const full = this.#slabs.at(-1);
+    const full = this.#newest;
     if (full !== undefined && full.sent < full.end) this.#options.onFull();
     const spare = size > SLAB_BYTES ? undefined : this.#spare.pop();
     const bytes = spare ?? Buffer.allocUnsafeSlow(Math.max(size, SLAB_BYTES));
-    const slab = { bytes, start: 0, sent: 0, end: 0 };
+    const slab = { bytes, start: 0, sent: 0, end: 0, last: Number.POSITIVE_INFINITY };
     this.#slabs.push(slab);
+    this.#newest = slab;
     return slab;
   }
 
@@ -262,15 +266,21 @@ export class Outbox {
   #release(upTo: number): void {
     let freed = 0;
     for (const slab of this.#slabs) {
-      while (slab.start < slab.end && readU64(slab.bytes, slab.start + At.sequence) <= upTo) {
+      if (slab.last <= upTo) {
+        this.#unsettledBytes -= slab.end - slab.start;
+        freed += 1;
+        continue;
+      }
+      while (readU64(slab.bytes, slab.start + At.sequence) <= upTo) {
         const size = frameSize(slab.bytes, slab.start, slab.end);
         slab.start += size;
         this.#unsettledBytes -= size;
       }
-      if (slab.start < slab.end) break;
-      freed += 1;
+      break;
     }
-    for (const { bytes } of this.#slabs.splice(0, freed)) {
+    for (const slab of this.#slabs.splice(0, freed)) {
+      const { bytes } = slab;
+      if (slab === this.#newest) this.#newest = undefined;
       if (bytes.length === SLAB_BYTES && this.#spare.length < SPARE_SLABS) this.#spare.push(bytes);
     }
   }

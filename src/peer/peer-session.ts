@@ -14,8 +14,9 @@ import {
   type SlotAnswer,
   type Welcome,
 } from '../wire/control.js';
-import { At, checkFrame, Flag, FrameFault, frameSize, Kind } from '../wire/frame.js';
+import { Flag, FrameFault, Kind } from '../wire/frame.js';
 import { FrameSplitter } from '../wire/frame-splitter.js';
+import { FrameWalker } from '../wire/frame-walker.js';
 import type { PeerId } from '../wire/peer-id.js';
 import type { Asker } from './asker.js';
 import type { Inbox } from './inbox.js';
@@ -49,6 +50,7 @@ export class PeerSession {
   readonly #options: PeerSessionOptions;
   readonly #splitter: FrameSplitter;
   readonly #parts = new PartQueue();
+  readonly #walker = new FrameWalker();
   #state: 'greeting' | 'joined' | 'open' | 'ended' = 'greeting';
   #welcome: Welcome | undefined;
   #flushing = false;
@@ -160,22 +162,18 @@ export class PeerSession {
   #takeFrames(bytes: Buffer, start: number, end: number): number {
     const { inbox } = this.#options;
     const hold = bytes === this.#chunk ? this.#hold : undefined;
-    let at = start;
-    while (at < end) {
-      const size = frameSize(bytes, at, end);
-      if (size === 0 || size > end - at) break;
-      checkFrame(bytes, at, size);
-      const kind = bytes[at + At.kind]!;
-      if (kind === Kind.publish) {
-        const from = inbox.take(bytes, at, size, hold);
-        if (bytes[at + At.flags + 1]! & Flag.ackSoon) inbox.hasten(from);
+    const walker = this.#walker;
+    walker.begin(bytes, start, end);
+    while (walker.next()) {
+      if (walker.kind === Kind.publish) {
+        const from = inbox.take(walker, hold);
+        if (walker.flags & Flag.ackSoon) inbox.hasten(from);
       } else {
-        this.#takeOther(kind, bytes, at, size);
+        this.#takeOther(walker.kind, bytes, walker.at, walker.size);
       }
-      at += size;
       if (this.#state === 'ended') return end;
     }
-    return at;
+    return walker.at;
   }
 
   #takeOther(kind: number, bytes: Buffer, at: number, size: number): void {

@@ -21,6 +21,8 @@ export class Registrations {
   readonly #options: RegistrationsOptions;
   readonly #specs = new Map<number, SlotSpec>();
   readonly #opening = new Map<number, Opening>();
+  /** Take back what was put on the caller's signal, which may outlive the slot by far. */
+  readonly #releases = new Map<number, () => void>();
   #lastId = 0;
 
   constructor(options: RegistrationsOptions) {

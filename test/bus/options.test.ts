@@ -1,7 +1,7 @@
 // What callers pass is checked, once, with an error that names the call and what it takes.
 import { type Bus, openBus, startHost } from 'mailslot';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { busFolder, busOf, joinBus } from '../support/scratch.js';
+import { busFolder, busOf, joinBus, makeFolder } from '../support/scratch.js';
 
 const invalid = (message: RegExp) => ({
   code: 'MAILSLOT_INVALID_OPTION',
@@ -54,8 +54,12 @@ describe('calls of a bus', () => {
   let bus: Bus;
 
   beforeAll(async () => {
-    bus = await openBus('test', { directory: busFolder(), hostThread: 'inline' });
-    return () => bus.close();
+    const folder = makeFolder();
+    bus = await openBus('test', { directory: folder.path, hostThread: 'inline' });
+    return async () => {
+      await bus.close();
+      folder.remove();
+    };
   });
 
   const calls: [string, RegExp, (bus: Bus) => unknown][] = [

@@ -1,7 +1,7 @@
 // R9, short form: subscribing resolves when the host delivers, and from the first message on nothing is missing.
 import { expect, it } from 'vitest';
 import { childPeer } from '../support/child-peer.js';
-import { busFolder, joinBus } from '../support/scratch.js';
+import { busFolder, busOf, joinBus } from '../support/scratch.js';
 import { take, takeData } from '../support/waiting.js';
 
 it('what is published after subscribe() resolved arrives, every time', async () => {
@@ -12,6 +12,17 @@ it('what is published after subscribe() resolved arrives, every time', async () 
   for (let i = 0; i < 50; i += 1) {
     const slot = await bus.subscribe<number>('said');
     await bus.query('say', i);
+    expect(await takeData(slot, 1)).toEqual([i]);
+    await slot.close();
+  }
+});
+
+it('subscribe() resolves only when the host delivers, however much is queued before its request', async () => {
+  const [publisher, bus] = await busOf(2);
+  for (let i = 0; i < 10; i += 1) {
+    void bus!.publish('noise', new Uint8Array(3_000_000));
+    const slot = await bus!.subscribe('said');
+    expect((await publisher!.publish('said', i, { confirm: true })).receivers).toBe(1);
     expect(await takeData(slot, 1)).toEqual([i]);
     await slot.close();
   }

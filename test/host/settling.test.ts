@@ -161,6 +161,19 @@ describe('a receiver that is suspended', () => {
     expect(receiver.messages.map(({ data }) => data)).toEqual([1, 2]);
   });
 
+  it('that owes nothing may be silent: its debt to a publisher that left is forgiven', () => {
+    const bench = new RelayBench();
+    const [leaving, publisher, receiver] = [bench.join('l'), bench.join('p'), bench.join('r', 'a')];
+    leaving.publish('a', 1);
+    leaving.sayGoodbye();
+    for (let waited = 0; waited < PEER_STALL_TIMEOUT * 2; waited += 1_000) {
+      bench.clock.advance(1_000);
+      publisher.pong();
+    }
+    publisher.publish('a', 2);
+    expect(receiver.messages.map(({ data }) => data)).toEqual([1, 2]);
+  });
+
   it('that answers PING is slow, not stalled', () => {
     const bench = new RelayBench();
     const [publisher, receiver] = [bench.join('p'), bench.join('r', 'a')];

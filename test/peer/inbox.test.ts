@@ -4,6 +4,7 @@ import { LAZY_ACK_DELAY } from '../../src/limits.js';
 import { Inbox } from '../../src/peer/inbox.js';
 import { OpenSlot } from '../../src/peer/slot.js';
 import { encodeFrame, Kind } from '../../src/wire/frame.js';
+import { FrameWalker } from '../../src/wire/frame-walker.js';
 import { encodeValue } from '../../src/wire/values.js';
 import { ManualClock } from '../support/manual-clock.js';
 
@@ -57,14 +58,26 @@ function slot(pattern: string, capacity = 100): OpenSlot {
 
 let order = 0;
 
-function arrive(
-  sender: Buffer,
-  sequence: number,
-  { subject = 'a', data = undefined as Buffer | undefined } = {},
-): void {
+interface Arriving {
+  subject?: string;
+  data?: Buffer;
+}
+
+function frameOf(sender: Buffer, sequence: number, { subject = 'a', data }: Arriving = {}): Buffer {
   const body = data ?? Buffer.from(encodeValue(sequence));
-  const frame = encodeFrame({ kind: Kind.publish, sender, sequence, order: ++order, subject, data: body });
-  inbox.take(frame, 0, frame.length, undefined);
+  return encodeFrame({ kind: Kind.publish, sender, sequence, order: ++order, subject, data: body });
+}
+
+/** These frames come in one chunk. */
+function arriveTogether(...frames: Buffer[]): void {
+  const chunk = Buffer.concat(frames);
+  const walker = new FrameWalker();
+  walker.begin(chunk, 0, chunk.length);
+  while (walker.next()) inbox.take(walker, undefined);
+}
+
+function arrive(sender: Buffer, sequence: number, fields: Arriving = {}): void {
+  arriveTogether(frameOf(sender, sequence, fields));
 }
 
 function hasten(sender: Buffer): void {
@@ -82,6 +95,18 @@ describe('duplicates', () => {
     for (const sequence of [2, 3, 4]) arrive(alice, sequence);
     expect(one.info.messageCount).toBe(5);
     expect([inbox.messages, inbox.duplicates]).toEqual([5, 2]);
+  });
+
+  it('do not mislead what follows them in the same chunk', () => {
+    const [a, b] = [slot('a'), slot('b')];
+    arrive(alice, 1, { subject: 'b' });
+    arriveTogether(
+      frameOf(alice, 2, { subject: 'a' }),
+      frameOf(alice, 1, { subject: 'b' }),
+      frameOf(alice, 3, { subject: 'b' }),
+    );
+    expect([a.info.messageCount, b.info.messageCount]).toEqual([1, 2]);
+    expect(a.peek()?.subject).toBe('a');
   });
 
   it('are acknowledged again: their host has not heard of it', () => {

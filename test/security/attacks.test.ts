@@ -402,7 +402,8 @@ describe('malformed queries and answers', () => {
 
   it('a query without a time to live is answered', async () => {
     await using _responder = await innocents.bob.respond('evil.ttl', (_message, { signal }) => {
-      return new Promise((resolve) => setImmediate(() => resolve(signal.aborted)));
+      // a timer that was set to more than it takes would fire before this one
+      return new Promise((resolve) => setTimeout(() => resolve(signal.aborted), 10));
     });
     const peer = await rawPeer(innocents.directory);
     peer.write(peer.frame(Kind.query, { subject: 'evil.ttl', sequence: 1 }));

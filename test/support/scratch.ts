@@ -17,11 +17,17 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** A place for buses that nobody else knows. */
-export function busFolder(): string {
+/** A place for buses that nobody else knows, and how to remove it. */
+export function makeFolder(): { path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), 'ms-'));
   chmodSync(path, 0o700);
-  afterwards(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }) };
+}
+
+/** Such a place for one test. */
+export function busFolder(): string {
+  const { path, remove } = makeFolder();
+  afterwards(remove);
   return path;
 }
 
