@@ -9,6 +9,10 @@ import { writeItemHead } from './item-writer.js';
 import { readValue } from './value-reader.js';
 import { ValueWriter } from './value-writer.js';
 
+// `Buffer` is a getter of the global object, which costs more than all the rest of isPlainBytes
+const bytesPrototype = Uint8Array.prototype;
+const bufferPrototype = Buffer.prototype;
+
 const writer = new ValueWriter();
 let writing = false;
 
@@ -49,7 +53,7 @@ function byteStringLength(bytes: Uint8Array, start: number, end: number): number
 export function isPlainBytes(value: unknown): value is Uint8Array {
   if (!(value instanceof Uint8Array)) return false;
   const prototype = Object.getPrototypeOf(value);
-  return prototype === Uint8Array.prototype || prototype === Buffer.prototype;
+  return prototype === bytesPrototype || prototype === bufferPrototype;
 }
 
 /** Bytes of the head in front of a byte string of `length` bytes. */
