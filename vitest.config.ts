@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -10,5 +11,7 @@ export default defineConfig({
     server: { deps: { external: [/\/dist\//] } },
     testTimeout: 15_000,
     hookTimeout: 15_000,
+    // Vitest would leave one core free, and so run file after file on two; most tests wait for other processes.
+    maxWorkers: Math.max(2, availableParallelism()),
   },
 });

@@ -52,7 +52,6 @@ const modules = {
   'node:console': [cli, noTerminal],
   'node:readline': [cli, noTerminal],
   'node:readline/promises': [cli, noTerminal],
-  'cbor-x': [only('wire/values.ts'), 'only wire/values.ts decodes CBOR, behind its scanner'],
   'p-queue': [within('peer'), 'only peer/ runs handlers'],
   commander: [cli, 'only cli/ parses arguments'],
 };

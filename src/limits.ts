@@ -115,7 +115,7 @@ export const MAX_LABEL_BYTES = 128;
 export const MAX_VALUE_DEPTH = 64;
 export const MAX_VALUE_ITEMS = 1_048_576;
 export const MAX_KEY_BYTES = 256;
-/** Longest bignum; cbor-x needs 47 s for one of 256 KiB. */
+/** Longest bignum, guess. Decoders elsewhere take the square of its length: cbor-x 47 s for 256 KiB. */
 export const MAX_BIGNUM_BYTES = 64;
 
 /** Bytes of a bus key: as many as the HMAC-SHA256 that it is for. */
@@ -157,3 +157,8 @@ export const MAX_RESPONDER_CODE_BYTES = 128;
 export const MAX_DIRECTORY_BYTES = 4 * KiB;
 /** The longest delay a timer of Node takes, and so the longest time-out; a longer one would fire at once. */
 export const MAX_TIMEOUT = 0x7fff_ffff;
+
+/** Free memory that a publisher keeps for its next messages: two windows. */
+export const SPARE_SLAB_BYTES = 2 * WINDOW_BYTES_MAX;
+/** Free memory that a host keeps for frames that cross chunks: two windows of one busy publisher. */
+export const SPARE_FRAME_BYTES = 2 * WINDOW_BYTES_MAX;

@@ -81,7 +81,7 @@ export async function openBus(name: string, options: OpenOptions = {}): Promise<
  * @throws MAILSLOT_NOT_PERMITTED when the bus has a living host; else as {@link openBus}
  */
 export async function startHost(name: string, options: HostOptions = {}): Promise<Host> {
-  checkOptions(options, 'startHost');
+  checkOptions(options, 'startHost', ['directory', 'hostThread', 'timeout', 'signal']);
   const { hostThread = 'worker', timeout = OPEN_TIMEOUT, signal } = options;
   checkWord(hostThread, { call: 'startHost', option: 'hostThread', words: ['worker', 'inline'] });
   checkNumber(timeout, { call: 'startHost', option: 'timeout', min: 1, max: MAX_TIMEOUT });
@@ -211,9 +211,21 @@ async function reach(directory: BusDirectory, options: ReachOptions): Promise<Li
   }
 }
 
+const OPEN_OPTIONS: (keyof OpenOptions)[] = [
+  'host',
+  'hostThread',
+  'label',
+  'directory',
+  'timeout',
+  'windowBytes',
+  'maxMessageBytes',
+  'reconnectTimeout',
+  'signal',
+];
+
 function checkOpenOptions(options: OpenOptions) {
   const call = 'openBus';
-  checkOptions(options, call);
+  checkOptions(options, call, OPEN_OPTIONS);
   const { host = 'auto', hostThread = 'worker', label = defaultLabel(), signal } = options;
   const { timeout = OPEN_TIMEOUT, reconnectTimeout = RECONNECT_TIMEOUT } = options;
   const { windowBytes = WINDOW_BYTES_MAX, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = options;

@@ -1,19 +1,24 @@
-// The package as a user gets it: packed, installed into an empty project, imported and run by name.
+// The package as a user gets it: packed, installed into an empty project, imported and run by name, with the
+// examples of the README as they stand there.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const shell = process.platform === 'win32';
 const project = mkdtempSync(join(tmpdir(), 'mailslot-package-'));
 const busDirectory = join(project, 'bus');
-const env = { ...process.env, MAILSLOT_DIR: busDirectory };
+// What npm has to say about the machine it runs on is no output of ours.
+const env = { ...process.env, MAILSLOT_DIR: busDirectory, npm_config_loglevel: 'error' };
 const started: ChildProcess[] = [];
+const groups: ChildProcess[] = [];
 
 interface Entry {
   dev?: boolean;
@@ -51,6 +56,45 @@ function start(file: string): ChildProcess & { stdout: NonNullable<ChildProcess[
   return child;
 }
 
+/** In a process group of its own: what a shell started is ended with it. */
+function spawnInGroup(command: string, args: string[]) {
+  const child = spawn(command, args, {
+    cwd: project,
+    env,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  groups.push(child);
+  return child;
+}
+
+class Lines {
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(stream: Readable) {
+    this.#lines = createInterface({ input: stream })[Symbol.asyncIterator]();
+  }
+
+  async next(): Promise<string | undefined> {
+    return (await this.#lines.next()).value;
+  }
+}
+
+/** Code blocks by language and title. */
+function blocksOf(markdown: string): Record<string, Record<string, string>> {
+  const blocks: Record<string, Record<string, string>> = {};
+  for (const [, language = '', title = '', body = ''] of markdown.matchAll(
+    /^```(\w+) (.+)\n([\s\S]*?)^```$/gm,
+  )) {
+    blocks[language] = { ...blocks[language], [title]: body };
+  }
+  return blocks;
+}
+
+function endGroup({ pid, exitCode, signalCode }: ChildProcess): void {
+  if (pid !== undefined && exitCode === null && signalCode === null) process.kill(-pid, 'SIGKILL');
+}
+
 beforeAll(() => {
   const npm = (cwd: string, ...args: string[]) =>
     execFileSync('npm', [...args, '--ignore-scripts', '--loglevel=error'], { cwd, encoding: 'utf8', shell });
@@ -63,6 +107,7 @@ beforeAll(() => {
 
 afterAll(() => {
   for (const child of started) child.kill('SIGKILL');
+  for (const child of groups) endGroup(child);
   rmSync(project, { recursive: true });
 });
 
@@ -90,6 +135,34 @@ test('two programs of the project talk over a bus', async () => {
   expect(await text(ask.stdout)).toBe('HELLO\ntrue\n');
   answer.stdin?.end();
   expect(await once(answer, 'exit')).toEqual([0, null]);
+});
+
+describe.skipIf(shell)('the examples of the README', () => {
+  const { js = {}, sh = {}, text: printed = {} } = blocksOf(readFileSync(join(root, 'README.md'), 'utf8'));
+  const bin = (command: string) => spawnInGroup('sh', ['-c', `set -e\n${command}`]);
+
+  it('show both ends in less than 20 lines', () => {
+    expect(Object.keys(js)).toEqual(['subscriber.mjs', 'publisher.mjs']);
+    expect(Object.values(js).join('').split('\n').length).toBeLessThan(20);
+  });
+
+  it('do what they say', async () => {
+    for (const [name, source] of Object.entries(js)) writeFileSync(join(project, name), source);
+    const subscriber = start('subscriber.mjs');
+    const mail = new Lines(subscriber.stdout);
+    const expected = printed['subscriber.mjs']!.trimEnd().split('\n');
+    expect(await mail.next()).toBe(expected[0]);
+    expect(await text(start('publisher.mjs').stdout)).toBe(printed['publisher.mjs']);
+    for (const line of expected.slice(1)) expect(await mail.next()).toBe(line);
+
+    const responder = bin(sh['terminal 1']!);
+    expect(await new Lines(responder.stderr).next()).toContain('responding to "time.year"');
+    const [receipt, year, ...table] = (await text(bin(sh['terminal 2']!).stdout)).split('\n');
+    expect(JSON.parse(receipt!)).toMatchObject({ receivers: 1 });
+    expect(year).toMatch(/^"\d{4}"$/);
+    expect(table.join('\n')).toContain('subscriber.mjs');
+    expect(await mail.next()).toBe("mail.new { from: 'bob' }");
+  }, 30_000);
 });
 
 test('the command is installed under its name', () => {

@@ -10,13 +10,15 @@ import {
   PEER_STALL_TIMEOUT,
   PING_INTERVAL,
   SILENCE_TIMEOUT,
+  SPARE_FRAME_BYTES,
   STALL_THRESHOLD,
   WINDOW_BYTES_MAX,
   WINDOW_FRAMES,
 } from '../limits.js';
 import type { Pipe } from '../transport/pipe.js';
 import type { Clock, Timer } from '../util/clock.js';
-import { controlFrame, PROTOCOL_MINOR, readControl, type SlotSpec } from '../wire/control.js';
+import { SpareBuffers } from '../util/spare-buffers.js';
+import { controlFrame, type Join, PROTOCOL_MINOR, readControl, type SlotSpec } from '../wire/control.js';
 import {
   At,
   Flag,
@@ -67,6 +69,8 @@ export class Relay {
   readonly #presence: Presence;
   readonly #sessions = new Map<string, Session>();
   readonly #walker = new FrameWalker();
+  /** For frames that cross chunks. */
+  readonly #frameMemory = new SpareBuffers(SPARE_FRAME_BYTES);
   readonly #onPeersChanged: ((count: number) => void) | undefined;
   #serial = 0;
   #order: number;
@@ -122,11 +126,17 @@ export class Relay {
       wallTime: this.#clock.wallTime(),
     });
     this.#sessions.set(peerKey(peerId), session);
-    const splitter = new FrameSplitter((bytes, start, end) => this.#takeFrames(session, bytes, start, end));
+    const splitter = new FrameSplitter(
+      (bytes, start, end) => this.#takeFrames(session, bytes, start, end),
+      (size) => this.#frameMemory.take(size),
+    );
     pipe.handlers = {
       data: (chunk) => this.#receive(session, splitter, chunk),
       drained: () => {
         session.lastProgress = this.#clock.now();
+        if (!session.stuck) return;
+        this.#revive(session);
+        this.#endTurn();
       },
       closed: () => {
         this.#goodbye(session, 'crashed');
@@ -172,15 +182,19 @@ export class Relay {
   #receive(session: Session, splitter: FrameSplitter, chunk: Buffer): void {
     if (session.state === 'gone') return;
     session.lastHeard = this.#clock.now();
+    let memory: Buffer | undefined;
     try {
-      splitter.push(chunk);
+      memory = splitter.push(chunk);
     } catch (error) {
       if (!(error instanceof FrameFault)) throw error;
       this.#refuse(session, 'MAILSLOT_PROTOCOL_VIOLATION', error.message);
       // the refusal was written ahead of the rest, and with it perhaps parts of this chunk: it is not recycled
       return this.#endTurn();
     }
-    this.#endTurn(() => session.pipe.recycle(chunk));
+    this.#endTurn(() => {
+      session.pipe.recycle(chunk);
+      if (memory !== undefined) this.#frameMemory.keep(memory);
+    });
   }
 
   // — the hot path —
@@ -212,7 +226,12 @@ export class Relay {
       if (session.state === 'gone') return end;
     }
     const runLast = session.sender?.relayed ?? 0;
-    this.#forward(session, runTargets, { first: runFirst, last: runLast }, bytes.subarray(runStart, walker.at));
+    this.#forward(
+      session,
+      runTargets,
+      { first: runFirst, last: runLast },
+      bytes.subarray(runStart, walker.at),
+    );
     if (published) this.#account(session);
     return walker.at;
   }
@@ -222,7 +241,7 @@ export class Relay {
     const { sequence } = walker;
     if (sequence <= sender.relayed || sequence - sender.told > WINDOW_FRAMES) return false;
     this.#order += 1;
-    walker.order = this.#order;
+    walker.stampOrder(this.#order);
     sender.relayed = sequence;
     sender.relayedBytes += walker.size;
     return true;
@@ -240,7 +259,7 @@ export class Relay {
       throw new FrameFault(`message ${sequence} came when only those up to ${sender.told} were settled`);
     let targets = this.#routes.targets(bytes, at + At.subject, walker.subjectLength);
     this.#order += 1;
-    walker.order = this.#order;
+    walker.stampOrder(this.#order);
     sender.relayed = sequence;
     sender.relayedBytes += size;
     if (flags & (Flag.noEcho | Flag.hasTo)) targets = this.#narrow(targets, session, flags, bytes, at);
@@ -360,7 +379,9 @@ export class Relay {
       const refusal = this.#register(session, spec);
       if (refusal !== undefined) throw new FrameFault(refusal.message);
     }
-    if (this.#previousEpoch !== undefined) this.#letIn(session);
+    if (this.#previousEpoch === undefined) return;
+    this.#letIn(session);
+    if (join.lastEpoch > 0) this.#tellLate(session, join);
   }
 
   #letIn(session: Session): void {
@@ -369,6 +390,14 @@ export class Relay {
     this.#outlet.post(session, controlFrame('OPEN', this.#hostId.bytes, open));
     this.#presence.joined(session);
     this.#onPeersChanged?.(this.#sessions.size);
+  }
+
+  /** A peer that was on the bus and comes when the gate is open already: nobody knows what it has missed. */
+  #tellLate(session: Session, join: Join): void {
+    for (const { id, role, new: isNew } of join.slots) {
+      if (role !== 'slot' || isNew !== false) continue;
+      this.#outlet.post(session, controlFrame('GAP', this.#hostId.bytes, { id }));
+    }
   }
 
   #slotRequest(session: Session, bytes: Buffer, at: number, size: number): void {
@@ -452,7 +481,8 @@ export class Relay {
       this.#refuse(session, 'MAILSLOT_PROTOCOL_VIOLATION', 'JOIN did not come');
     }
     const owesInSilence = session.owes.size > 0 && silence > PEER_STALL_TIMEOUT;
-    if (!session.stalled && (owesInSilence || stuck > PEER_STALL_TIMEOUT)) this.#stall(session);
+    session.stuck = stuck > PEER_STALL_TIMEOUT;
+    if (!session.stalled && (owesInSilence || session.stuck)) this.#stall(session);
   }
 
   #stall(session: Session): void {
@@ -462,6 +492,7 @@ export class Relay {
 
   #revive(session: Session): void {
     session.stalled = false;
+    session.stuck = false;
     for (const [id, missed] of session.missed) {
       this.#outlet.post(session, controlFrame('GAP', this.#hostId.bytes, { id, missed }));
     }

@@ -34,6 +34,8 @@ export class Session {
   state: 'welcomed' | 'joined' | 'open' | 'gone' = 'welcomed';
   /** A stalled peer holds nobody back: frames for it are dropped and counted in {@link missed}. */
   stalled = false;
+  /** Whether it is stalled because its queue does not move: then it is not any more when the queue does. */
+  stuck = false;
   join: Join | undefined;
   readonly registrations = new Map<number, Registration>();
   /** Its own messages, if it published any. */

@@ -209,7 +209,7 @@ export class OpenBus implements Bus {
     options: PublishOptions,
   ): Promise<Receipt | undefined> {
     this.#checkOpen('publish');
-    checkOptions(options, 'publish');
+    checkOptions(options, 'publish', ['confirm', 'headers', 'to', 'echo', 'signal']);
     checkSignal(options.signal, 'publish');
     return this.#publisher.publish(subject, data, options);
   }
@@ -278,9 +278,9 @@ export class OpenBus implements Bus {
 
   #question(call: 'query' | 'queryAll', subject: string, data: unknown, options: QueryOptions): Question {
     this.#checkOpen(call);
-    checkOptions(options, call);
-    checkSubject(subject, call);
     const all = call === 'queryAll';
+    checkOptions(options, call, ['timeout', 'headers', 'signal', all ? 'max' : 'to']);
+    checkSubject(subject, call);
     const { timeout = all ? QUERY_ALL_TIMEOUT : QUERY_TIMEOUT, signal } = options;
     checkNumber(timeout, { call, option: 'timeout', min: 1, max: MAX_TIMEOUT });
     checkSignal(signal, call);
@@ -309,7 +309,7 @@ export class OpenBus implements Bus {
   ): Promise<Responder> {
     const call = 'respond';
     this.#checkOpen(call);
-    checkOptions(options, call);
+    checkOptions(options, call, ['concurrency', 'signal']);
     checkPattern(pattern, call);
     checkHandler(handler, call);
     const { concurrency = RESPONDER_CONCURRENCY, signal } = options;
@@ -342,7 +342,7 @@ export class OpenBus implements Bus {
   }
 
   events(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<BusEvent> {
-    checkOptions(options, 'events');
+    checkOptions(options, 'events', ['signal']);
     checkSignal(options.signal, 'events');
     if (this.state !== 'closed') this.#slots.watchPresence();
     return this.#events.listen(options.signal);
@@ -370,7 +370,7 @@ export class OpenBus implements Bus {
   // — ending —
 
   async drain(options: { timeout?: number } = {}): Promise<void> {
-    checkOptions(options, 'drain');
+    checkOptions(options, 'drain', ['timeout']);
     const { timeout = DRAIN_TIMEOUT } = options;
     checkNumber(timeout, { call: 'drain', option: 'timeout', min: 0, max: MAX_TIMEOUT });
     if (this.state === 'closed') return;

@@ -6,8 +6,8 @@ import { LAZY_ACK_DELAY } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
 import type { Acknowledgement, GapNotice } from '../wire/control.js';
 import { At, FrameFault, readTail, readU64, type Tail } from '../wire/frame.js';
+import { type FrameWalker, joinHalves } from '../wire/frame-walker.js';
 import { scanValue } from '../wire/scanner.js';
-import type { FrameWalker } from '../wire/frame-walker.js';
 import { PatternTrie } from '../wire/subject.js';
 import { SubjectCache } from '../wire/subject-cache.js';
 import { type ChunkHold, IncomingMessage, NO_HEADERS } from './message.js';
@@ -44,7 +44,9 @@ export class Inbox {
   /** Slots in which messages wait, or did lately. */
   readonly #crowded = new Set<OpenSlot>();
   #timer: Timer | undefined;
-  highestOrder = 0;
+  /** The order last read, in halves: orders rise, and a double per message would be an object each. */
+  #orderHigh = 0;
+  #orderLow = 0;
   messages = 0;
   bytes = 0;
   duplicates = 0;
@@ -89,9 +91,14 @@ export class Inbox {
     this.#forgetDeliveries();
   }
 
+  /** The order of the last message that was read; 0 before the first. */
+  get highestOrder(): number {
+    return joinHalves(this.#orderHigh, this.#orderLow);
+  }
+
   /** Takes the message at which the walker stands; returns the account of its sender. */
   take(walker: FrameWalker, hold: ChunkHold | undefined): SenderRecord {
-    const { bytes, at, size, alike, sequence, order } = walker;
+    const { bytes, at, size, alike, sequence } = walker;
     const from = alike ? this.#from! : this.records.at(bytes, at + At.sender);
     this.#from = from;
     // a duplicate in between leaves before its subject is looked up
@@ -101,7 +108,8 @@ export class Inbox {
       if (sequence <= from.read) return this.#dropDuplicate(from);
       from.read = sequence;
     }
-    if (order > this.highestOrder) this.highestOrder = order;
+    this.#orderHigh = walker.orderHigh;
+    this.#orderLow = walker.orderLow;
     this.messages += 1;
     this.bytes += size;
     let delivery = this.#delivery;
@@ -119,7 +127,7 @@ export class Inbox {
     from: SenderRecord,
     hold: ChunkHold | undefined,
   ): void {
-    const { bytes, at, size, sequence, order, time } = walker;
+    const { bytes, at, size } = walker;
     let headers = NO_HEADERS;
     let start = at + At.subject + subject.length + 2;
     if (walker.hasOptions) {
@@ -132,9 +140,7 @@ export class Inbox {
     const fault = this.#faultOf(bytes, start, end, size);
     if (fault !== undefined) return this.#refuse(from, slots, fault);
     for (let index = 0; index < slots.length; index += 1) {
-      slots[index]!.offer(
-        new IncomingMessage(from, sequence, order, time, subject, headers, size, bytes, start, end, hold),
-      );
+      slots[index]!.offer(new IncomingMessage(walker, from, subject, headers, start, end, hold));
     }
   }
 

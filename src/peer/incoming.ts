@@ -4,7 +4,7 @@ import { isErrorCode, MailslotError } from '../errors.js';
 import { type ErrorReply, readControl } from '../wire/control.js';
 import { At, Flag, FrameFault, readFlags, readSubject, readTail, readU64 } from '../wire/frame.js';
 import { scanValue } from '../wire/scanner.js';
-import { FailedReply, IncomingMessage, NO_HEADERS } from './message.js';
+import { FailedReply, IncomingMessage, type MessageHead, NO_HEADERS } from './message.js';
 import type { SenderRecord } from './sender-records.js';
 
 /** @throws FrameFault when the frame's data is not a value that this package decodes */
@@ -19,20 +19,13 @@ export function messageOf(
   const fault = failed ? undefined : scanValue(bytes, data, at + size);
   if (fault !== undefined) throw new FrameFault(`the data is malformed: ${fault}`);
   if (failed) return failedReply(bytes, at, subject, errorOf(readControl('error REPLY', bytes, at, size)));
-  const order = readU64(bytes, at + At.order);
-  const time = readU64(bytes, at + At.time);
-  const from = strangerAt(bytes, at + At.sender);
-  const sequence = readU64(bytes, at + At.sequence);
   const copy = Buffer.from(bytes.subarray(data, at + size));
+  const head = headOf(bytes, at, size, copy);
   return new IncomingMessage(
-    from,
-    sequence,
-    order,
-    time,
+    head,
+    strangerAt(bytes, at + At.sender),
     subject,
     headers,
-    size,
-    copy,
     0,
     copy.length,
     undefined,
@@ -41,8 +34,19 @@ export function messageOf(
 
 /** What an asker gets when the frame at `at` gives it an error in place of an answer. */
 export function failedReply(bytes: Buffer, at: number, subject: string, error: MailslotError): FailedReply {
-  const times = { order: readU64(bytes, at + At.order), time: readU64(bytes, at + At.time) };
-  return new FailedReply(strangerAt(bytes, at + At.sender), subject, error, times);
+  return new FailedReply(headOf(bytes, at, 0, bytes), strangerAt(bytes, at + At.sender), subject, error);
+}
+
+function headOf(frame: Buffer, at: number, size: number, bytes: Buffer): MessageHead {
+  return {
+    bytes,
+    size,
+    sequence: readU64(frame, at + At.sequence),
+    orderHigh: frame.readInt32BE(at + At.order),
+    orderLow: frame.readInt32BE(at + At.order + 4),
+    timeHigh: frame.readInt32BE(at + At.time),
+    timeLow: frame.readInt32BE(at + At.time + 4),
+  };
 }
 
 /** The error that an error reply speaks of. */

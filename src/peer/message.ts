@@ -1,12 +1,15 @@
 // A message as users see it. Its data stays encoded in the chunk it arrived in until somebody looks at it; then,
 // or when the reader moves on, it lets go of the chunk, whose memory is read into again.
 import type { MailslotError } from '../errors.js';
-import { decodeValue } from '../wire/values.js';
+import { type FrameWalker, joinHalves } from '../wire/frame-walker.js';
+import { decodeValue, takeValue } from '../wire/values.js';
 import type { SenderRecord } from './sender-records.js';
 
 /** The memory that a chunk of frames arrived in, and how many messages still need it. */
 export interface ChunkHold {
   messages: number;
+  /** Whether this memory holds one frame and is never read into again, so that the last message may give it away. */
+  readonly isDisposable: boolean;
   /** Called when the last message lets go. */
   release(): void;
 }
@@ -34,6 +37,12 @@ export interface Message<T = unknown> {
 /** The last millisecond that a Date holds: a sender's clock may say anything. */
 const LATEST_TIME = 8.64e15;
 
+/** The numbers of a message and the memory it lies in: a walker that stands on its frame, or a copy. */
+export type MessageHead = Pick<
+  FrameWalker,
+  'bytes' | 'size' | 'sequence' | 'orderHigh' | 'orderLow' | 'timeHigh' | 'timeLow'
+>;
+
 export const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
 /**
@@ -43,13 +52,16 @@ export const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 export class IncomingMessage implements Message {
   declare readonly subject: string;
   declare readonly headers: Readonly<Record<string, string>>;
-  declare readonly order: number;
   /** Bytes of the whole frame. */
   declare readonly size: number;
   declare readonly sequence: number;
   /** The account of its sender, which is not acknowledged past this message until it is taken. */
   declare readonly from: SenderRecord;
-  declare private timeMs: number;
+  // in halves, see FrameWalker
+  declare private orderHigh: number;
+  declare private orderLow: number;
+  declare private timeHigh: number;
+  declare private timeLow: number;
   /** Memory that holds the encoded data from `start` to `end`; undefined once it is decoded. */
   declare private bytes: Buffer | undefined;
   declare private start: number;
@@ -57,27 +69,26 @@ export class IncomingMessage implements Message {
   declare private hold: ChunkHold | undefined;
   declare private value: unknown;
 
+  /** @param head where its numbers are read; its data is in the same memory, from `start` to `end` */
   constructor(
+    head: MessageHead,
     from: SenderRecord,
-    sequence: number,
-    order: number,
-    timeMs: number,
     subject: string,
     headers: Readonly<Record<string, string>>,
-    size: number,
-    bytes: Buffer,
     start: number,
     end: number,
     hold: ChunkHold | undefined,
   ) {
     this.subject = subject;
     this.headers = headers;
-    this.order = order;
-    this.size = size;
-    this.sequence = sequence;
+    this.size = head.size;
+    this.sequence = head.sequence;
     this.from = from;
-    this.timeMs = timeMs;
-    this.bytes = bytes;
+    this.orderHigh = head.orderHigh;
+    this.orderLow = head.orderLow;
+    this.timeHigh = head.timeHigh;
+    this.timeLow = head.timeLow;
+    this.bytes = head.bytes;
     this.start = start;
     this.end = end;
     this.hold = hold;
@@ -88,7 +99,11 @@ export class IncomingMessage implements Message {
   get data(): unknown {
     const { bytes } = this;
     if (bytes !== undefined) {
-      this.value = decodeValue(bytes, this.start, this.end);
+      const { hold } = this;
+      this.value =
+        hold?.isDisposable && hold.messages === 1
+          ? takeValue(bytes, this.start, this.end)
+          : decodeValue(bytes, this.start, this.end);
       this.bytes = undefined;
       this.letGo();
     }
@@ -99,12 +114,16 @@ export class IncomingMessage implements Message {
     return undefined;
   }
 
+  get order(): number {
+    return joinHalves(this.orderHigh, this.orderLow);
+  }
+
   get sender(): string {
     return this.from.id;
   }
 
   get time(): Date {
-    return new Date(Math.min(this.timeMs, LATEST_TIME));
+    return new Date(Math.min(joinHalves(this.timeHigh, this.timeLow), LATEST_TIME));
   }
 
   get retained(): boolean {
@@ -117,7 +136,7 @@ export class IncomingMessage implements Message {
 
   /** Makes the message independent of the chunk it came in. */
   detach(): void {
-    if (this.hold === undefined) return;
+    if (this.hold === undefined || this.hold.isDisposable) return;
     if (this.bytes !== undefined) {
       this.bytes = Buffer.from(this.bytes.subarray(this.start, this.end));
       this.end -= this.start;
@@ -145,13 +164,8 @@ export class IncomingMessage implements Message {
 export class FailedReply extends IncomingMessage {
   readonly #error: MailslotError;
 
-  constructor(
-    from: SenderRecord,
-    subject: string,
-    error: MailslotError,
-    { order, time }: { order: number; time: number },
-  ) {
-    super(from, 0, order, time, subject, NO_HEADERS, 0, UNDEFINED_ITEM, 0, 1, undefined);
+  constructor(head: MessageHead, from: SenderRecord, subject: string, error: MailslotError) {
+    super({ ...head, bytes: UNDEFINED_ITEM }, from, subject, NO_HEADERS, 0, UNDEFINED_ITEM.length, undefined);
     this.#error = error;
   }
 

@@ -44,10 +44,17 @@ export function checkSignal(value: unknown, call: string): void {
   throw invalid(call, 'signal', value, 'an AbortSignal');
 }
 
-/** The options object itself. @throws MAILSLOT_INVALID_OPTION */
-export function checkOptions(value: unknown, call: string): void {
-  if (typeof value === 'object' && value !== null) return;
-  throw invalid(call, 'options', value, 'an object');
+/** The options object itself; what this version does not know is refused, not ignored. @throws MAILSLOT_INVALID_OPTION */
+export function checkOptions(value: unknown, call: string, known: readonly string[]): void {
+  if (typeof value !== 'object' || value === null) throw invalid(call, 'options', value, 'an object');
+  const given = Object.entries(value).filter(([, option]) => option !== undefined);
+  const unknown = given.find(([name]) => !known.includes(name))?.[0];
+  if (unknown === undefined) return;
+  const takes = known.map((name) => `\`${name}\``).join(', ');
+  throw new MailslotError(
+    'MAILSLOT_INVALID_OPTION',
+    `${call}: there is no option \`${unknown}\`; it takes ${takes}`,
+  );
 }
 
 function invalid(call: string, option: string, value: unknown, takes: string): MailslotError {

@@ -4,14 +4,19 @@
 //   slabs   [ settled | unsettled, sent | unsettled, not sent ][ … ]      waiting: publishes without room
 //                      └ #settled        └ slab.sent            └ slab.end
 import { MailslotError } from '../errors.js';
-import { OUTBOX_WINDOWS, WINDOW_FRAMES } from '../limits.js';
+import { OUTBOX_WINDOWS, SPARE_SLAB_BYTES, WINDOW_FRAMES } from '../limits.js';
+import { SpareBuffers } from '../util/spare-buffers.js';
 import type { Settled, SettledReceipt } from '../wire/control.js';
 import { At, Flag, frameSize, readFlags, readU64, writeU16, writeU32, writeU64 } from '../wire/frame.js';
 
 /** Room for many small messages in one write; larger messages get a slab of their own. */
 const SLAB_BYTES = 64 * 1024;
-/** Free slabs that are kept: as many as the default window needs. */
-const SPARE_SLABS = 72;
+
+/**
+ * So often in a window of bytes an acknowledgement is asked for. With twice, a publisher of messages of 1 MiB has to
+ * wait for two of them; measured, four times let the same processes carry a fifth more.
+ */
+const ASKS_PER_WINDOW = 4;
 
 interface Slab {
   readonly bytes: Buffer;
@@ -22,6 +27,8 @@ interface Slab {
   end: number;
   /** Sequence of its last frame. */
   last: number;
+  /** It was sent again: what was sent first may settle it while it is still being written, so it is not reused. */
+  rewound: boolean;
 }
 
 interface Waiting {
@@ -52,7 +59,7 @@ export class Outbox {
   readonly #slabs: Slab[] = [];
   /** The last of them, which is being filled. */
   #newest: Slab | undefined;
-  readonly #spare: Buffer[] = [];
+  readonly #spare = new SpareBuffers(SPARE_SLAB_BYTES);
   readonly #waiting: Waiting[] = [];
   #waitingBytes = 0;
   readonly #confirms = new Map<number, Confirm>();
@@ -109,6 +116,23 @@ export class Outbox {
     return slab;
   }
 
+  /** Memory for a frame of `size` bytes that {@link admit} or {@link admitLater} will be given. */
+  frameMemory(size: number): Buffer {
+    return size > SLAB_BYTES ? this.#spare.take(size).subarray(0, size) : Buffer.allocUnsafe(size);
+  }
+
+  /** Takes a whole frame, and its memory too if it is large; returns its sequence. Only after {@link hasRoom}. */
+  admit(frame: Buffer): number {
+    const { length } = frame;
+    if (length > SLAB_BYTES) {
+      this.#pushSlab(Buffer.from(frame.buffer)).end = length;
+      return this.seal(frame, 0, length);
+    }
+    const { bytes, end } = this.reserve(length);
+    frame.copy(bytes, end - length);
+    return this.seal(bytes, end - length, length);
+  }
+
   /** Numbers a frame that was written at `at` and counts it; returns its sequence. */
   seal(bytes: Buffer, at: number, size: number): number {
     const sequence = this.#nextSequence++;
@@ -119,7 +143,10 @@ export class Outbox {
     this.#unsettledBytes += size;
     this.#bytesSinceAckSoon += size;
     this.#framesSinceAckSoon += 1;
-    if (this.#bytesSinceAckSoon * 2 >= this.#windowBytes || this.#framesSinceAckSoon * 2 >= WINDOW_FRAMES) {
+    if (
+      this.#bytesSinceAckSoon * ASKS_PER_WINDOW >= this.#windowBytes ||
+      this.#framesSinceAckSoon * 2 >= WINDOW_FRAMES
+    ) {
       bytes[at + At.flags + 1]! |= Flag.ackSoon;
     }
     if (bytes[at + At.flags + 1]! & Flag.ackSoon) this.#askedUpTo(sequence);
@@ -143,7 +170,7 @@ export class Outbox {
     this.#options.onStarving();
   }
 
-  /** Admits a frame when there is room; resolves to its sequence. */
+  /** Admits a frame of {@link frameMemory} when there is room; resolves to its sequence. */
   admitLater(frame: Buffer, signal: AbortSignal | undefined): Promise<number> {
     if (
       this.#waitingBytes + frame.length > OUTBOX_WINDOWS * this.#options.windowBytes &&
@@ -198,6 +225,7 @@ export class Outbox {
         writeU16(slab.bytes, at + At.flags, readFlags(slab.bytes, at) | Flag.resent);
       }
       slab.sent = slab.start;
+      slab.rewound = true;
     }
     if (this.#slabs.length > 0) this.#options.onPending();
   }
@@ -244,11 +272,13 @@ export class Outbox {
   }
 
   #addSlab(size: number): Slab {
+    return this.#pushSlab(this.#spare.take(Math.max(size, SLAB_BYTES)));
+  }
+
+  #pushSlab(bytes: Buffer): Slab {
     const full = this.#newest;
     if (full !== undefined && full.sent < full.end) this.#options.onFull();
-    const spare = size > SLAB_BYTES ? undefined : this.#spare.pop();
-    const bytes = spare ?? Buffer.allocUnsafeSlow(Math.max(size, SLAB_BYTES));
-    const slab = { bytes, start: 0, sent: 0, end: 0, last: Number.POSITIVE_INFINITY };
+    const slab = { bytes, start: 0, sent: 0, end: 0, last: Number.POSITIVE_INFINITY, rewound: false };
     this.#slabs.push(slab);
     this.#newest = slab;
     return slab;
@@ -279,9 +309,8 @@ export class Outbox {
       break;
     }
     for (const slab of this.#slabs.splice(0, freed)) {
-      const { bytes } = slab;
       if (slab === this.#newest) this.#newest = undefined;
-      if (bytes.length === SLAB_BYTES && this.#spare.length < SPARE_SLABS) this.#spare.push(bytes);
+      if (!slab.rewound) this.#spare.keep(slab.bytes);
     }
   }
 
@@ -291,10 +320,7 @@ export class Outbox {
       const frames = this.unsettledFrames;
       const fits = this.#unsettledBytes + frame.length <= this.#windowBytes && frames < WINDOW_FRAMES;
       if (!fits && frames > 0) break;
-      const slab = this.reserve(frame.length);
-      const at = slab.end - frame.length;
-      frame.copy(slab.bytes, at);
-      admit(this.seal(slab.bytes, at, frame.length));
+      admit(this.admit(frame));
       this.#waitingBytes -= frame.length;
       admitted += 1;
     }

@@ -144,7 +144,7 @@ export class PeerSession {
     const { clock, link, inbox } = this.#options;
     this.#lastHeard = clock.now();
     // one for the walk itself: messages may come and go while it lasts
-    const hold = { messages: 1, release: () => link.pipe.recycle(chunk) };
+    const hold = { messages: 1, isDisposable: false, release: () => link.pipe.recycle(chunk) };
     this.#chunk = chunk;
     this.#hold = hold;
     try {
@@ -161,7 +161,7 @@ export class PeerSession {
 
   #takeFrames(bytes: Buffer, start: number, end: number): number {
     const { inbox } = this.#options;
-    const hold = bytes === this.#chunk ? this.#hold : undefined;
+    const hold = bytes === this.#chunk ? this.#hold : { messages: 0, isDisposable: true, release() {} };
     const walker = this.#walker;
     walker.begin(bytes, start, end);
     while (walker.next()) {

@@ -137,7 +137,7 @@ export class Publisher {
     const frame = this.#encode(subject, data, options);
     this.#keepTemplate(subject);
     const sequence = this.#outbox.hasRoom(frame.length)
-      ? this.#admit(frame)
+      ? this.#outbox.admit(frame)
       : await this.#outbox.admitLater(frame, signal);
     this.messages += 1;
     this.bytes += frame.length;
@@ -145,13 +145,6 @@ export class Publisher {
     const receipt = await this.#receiptOf(sequence, signal);
     if (receipt.code === undefined) return { receivers: receipt.receivers, order: receipt.order };
     throw new MailslotError('MAILSLOT_NO_SUCH_PEER', noSuchPeer(subject, options.to));
-  }
-
-  #admit(frame: Buffer): number {
-    const slab = this.#outbox.reserve(frame.length);
-    const at = slab.end - frame.length;
-    frame.copy(slab.bytes, at);
-    return this.#outbox.seal(slab.bytes, at, frame.length);
   }
 
   #encode(subject: unknown, data: unknown, options: PublishOptions): Buffer {
@@ -168,12 +161,14 @@ export class Publisher {
       to: checkPeer(options.to, 'publish')?.bytes,
       headers: checkHeaders(options.headers, 'publish'),
     };
-    const body = encodeValue(data, 'publish');
-    const head = headSize(fields);
+    const isBytes = isPlainBytes(data);
+    const body = isBytes ? data : encodeValue(data, 'publish');
+    const head = headSize(fields) + (isBytes ? byteStringHeadSize(body.length) : 0);
     const size = head + body.length;
     if (size > this.#maxMessageBytes) throw tooLarge('publish', subject, size, this.#maxMessageBytes);
-    const frame = Buffer.allocUnsafe(size);
-    writeHead(frame, 0, size, fields);
+    const frame = this.#outbox.frameMemory(size);
+    const end = writeHead(frame, 0, size, fields);
+    if (isBytes) writeByteStringHead(frame, end, body.length);
     frame.set(body, head);
     return frame;
   }

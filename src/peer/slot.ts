@@ -271,7 +271,7 @@ export class OpenSlot implements Slot<unknown, Item> {
   }
 
   async read(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<Item | undefined> {
-    checkOptions(options, 'read');
+    checkOptions(options, 'read', ['timeout', 'signal']);
     const { timeout, signal } = options;
     if (timeout !== undefined)
       checkNumber(timeout, { call: 'read', option: 'timeout', min: 0, max: MAX_TIMEOUT });
@@ -296,7 +296,7 @@ export class OpenSlot implements Slot<unknown, Item> {
 
   async consume(handler: (message: Item) => unknown, options: { concurrency?: number } = {}): Promise<void> {
     checkHandler(handler, 'consume');
-    checkOptions(options, 'consume');
+    checkOptions(options, 'consume', ['concurrency']);
     const { concurrency = 1 } = options;
     checkNumber(concurrency, {
       call: 'consume',

@@ -19,6 +19,7 @@ export interface SlotsOptions {
   emit(event: BusEvent): void;
 }
 
+const OPTIONS = ['capacity', 'capacityBytes', 'overflow', 'stallTimeout', 'gaps', 'signal'];
 const PRESENCE_PATTERN = '$presence.*';
 
 export class Slots {
@@ -130,7 +131,7 @@ export function toPeer({ connectedAt, ...info }: PeerInfo): Peer {
 
 function checkSubscribeOptions(options: SubscribeOptions) {
   const call = 'subscribe';
-  checkOptions(options, call);
+  checkOptions(options, call, OPTIONS);
   const {
     capacity = SLOT_CAPACITY,
     capacityBytes = SLOT_CAPACITY_BYTES,

@@ -4,7 +4,13 @@
 // A quiet socket reads into the scratch buffer that all sockets of a thread share, and what came is copied out of
 // it. One that fills it gets large buffers of its own, lent to the reader of the chunk until they are recycled,
 // and gives them up again after some small reads.
-import { READ_BUFFER_BYTES, READ_POOL_BUFFERS, SCRATCH_BYTES, SMALL_READ_BYTES, SMALL_READS } from '../limits.js';
+import {
+  READ_BUFFER_BYTES,
+  READ_POOL_BUFFERS,
+  SCRATCH_BYTES,
+  SMALL_READ_BYTES,
+  SMALL_READS,
+} from '../limits.js';
 import { BufferPool } from '../util/buffer-pool.js';
 
 const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);

@@ -92,7 +92,7 @@ interface SocketHandle {
 
 // Node offers `onread` for sockets that dial, not for those that a server accepts. Their handle is given to a new
 // socket that has it; where handles are not what they were, the accepted socket reads as Node does by default.
-// See docs/decisions/0009-accepted-sockets-read-into-pooled-buffers.md.
+// See docs/decisions/0006-pooled-reads.md.
 function acceptSocket(accepted: net.Socket, clock: Clock, pooledReads: boolean): Pipe {
   const inbox = new PipeInbox(clock);
   const owner = accepted as unknown as { _handle: SocketHandle | null };
@@ -155,7 +155,7 @@ class SocketPipe implements Pipe {
   }
 
   write(parts: readonly Uint8Array[], onWritten?: () => void): void {
-    if (this.#ended || this.#socket.destroyed) return onWritten?.();
+    if (this.#ended || this.#socket.destroyed || parts.length === 0) return onWritten?.();
     const written = onWritten === undefined ? this.#onWritten : this.#andThen(onWritten);
     if (parts.length === 1) this.#socket.write(parts[0]!, written);
     else this.#writeMany(parts, written);

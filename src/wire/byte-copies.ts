@@ -6,7 +6,9 @@ import { markAsUntransferable } from 'node:worker_threads';
 /** One kept copy keeps this much alive; Node's own pool has 8 KiB, which is one allocation per 8 KiB of data. */
 const SLAB_BYTES = 16 * 1024;
 /** Longer copies get memory of their own: there the copying costs more than the memory. */
-const LONGEST_SHARED = 2 * 1024;
+export const LONGEST_SHARED_BYTES = 2 * 1024;
+/** From here on filling new memory with zeros before the copy costs more than the Buffer that avoids it; measured. */
+const SHORTEST_UNZEROED = 16 * 1024;
 /** Shorter ones lie in V8's heap, without any slab; measured. */
 const SHORTEST_SHARED = 32;
 /** Up to this length a loop copies faster than a native call; measured. */
@@ -24,11 +26,17 @@ function newSlab(): Uint8Array {
 /** A copy of a stretch of `bytes` as a plain Uint8Array. */
 export function copyBytes(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const length = end - start;
-  const copy =
-    length < SHORTEST_SHARED || length > LONGEST_SHARED ? new Uint8Array(length) : takeShared(length);
+  const copy = memoryFor(length);
   if (length > LOOPED_BYTES) copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, length));
   else for (let i = 0; i < length; i += 1) copy[i] = bytes[start + i]!;
   return copy;
+}
+
+function memoryFor(length: number): Uint8Array {
+  if (length < SHORTEST_SHARED) return new Uint8Array(length);
+  if (length <= LONGEST_SHARED_BYTES) return takeShared(length);
+  if (length < SHORTEST_UNZEROED) return new Uint8Array(length);
+  return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
 }
 
 function takeShared(length: number): Uint8Array {

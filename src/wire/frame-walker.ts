@@ -7,6 +7,11 @@ import { At, checkFrame, FrameFault, frameSize, MIN_FRAME_BYTES, PREFIX_BYTES } 
 const TWO_32 = 0x1_0000_0000;
 const PREFIX = 0xd8185a;
 
+/** The number whose halves were read as 32-bit integers. */
+export function joinHalves(high: number, low: number): number {
+  return (high >>> 0) * TWO_32 + (low >>> 0);
+}
+
 export class FrameWalker {
   bytes: Buffer = Buffer.alloc(0);
   /** Where the present frame begins. */
@@ -58,24 +63,36 @@ export class FrameWalker {
 
   get sequence(): number {
     const at = this.at + At.sequence;
-    return this.#view.getUint32(at) * TWO_32 + this.#view.getUint32(at + 4);
+    const high = this.#view.getUint32(at);
+    const low = this.#view.getUint32(at + 4);
+    // a small integer as long as it can be one: a double would be an object of its own
+    return high === 0 ? low : high * TWO_32 + low;
   }
 
-  get order(): number {
-    const at = this.at + At.order;
-    return this.#view.getUint32(at) * TWO_32 + this.#view.getUint32(at + 4);
+  /** The halves of the order, as 32-bit integers that {@link joinHalves} puts together. */
+  get orderHigh(): number {
+    return this.#view.getInt32(this.at + At.order);
   }
 
-  set order(order: number) {
+  get orderLow(): number {
+    return this.#view.getInt32(this.at + At.order + 4);
+  }
+
+  /** The halves of the time, likewise. */
+  get timeHigh(): number {
+    return this.#view.getInt32(this.at + At.time);
+  }
+
+  get timeLow(): number {
+    return this.#view.getInt32(this.at + At.time + 4);
+  }
+
+  /** Stamps the order into the frame. */
+  stampOrder(order: number): void {
     const at = this.at + At.order;
     const low = order >>> 0;
     this.#view.setUint32(at, (order - low) / TWO_32);
     this.#view.setUint32(at + 4, low);
-  }
-
-  get time(): number {
-    const at = this.at + At.time;
-    return this.#view.getUint32(at) * TWO_32 + this.#view.getUint32(at + 4);
   }
 
   /** Whether the frame has flagged options or headers. */

@@ -4,14 +4,13 @@
 // What comes out: plain objects, arrays, texts, numbers, bigints, booleans, null, undefined, Uint8Array (for a
 // Buffer, ArrayBuffer or DataView too), the other typed arrays, Date, Map and Set. An instance of a class arrives as
 // a plain object with its own enumerable properties. Holes in arrays become undefined.
-import { copyBytes } from './byte-copies.js';
+import { copyBytes, LONGEST_SHARED_BYTES } from './byte-copies.js';
 import { writeItemHead } from './item-writer.js';
 import { readValue } from './value-reader.js';
 import { ValueWriter } from './value-writer.js';
 
 // `Buffer` is a getter of the global object, which costs more than all the rest of isPlainBytes
-const bytesPrototype = Uint8Array.prototype;
-const bufferPrototype = Buffer.prototype;
+const BufferClass: unknown = Buffer;
 
 const writer = new ValueWriter();
 let writing = false;
@@ -44,6 +43,18 @@ export function decodeValue(bytes: Uint8Array, start: number, end: number): unkn
   return readValue(bytes, start);
 }
 
+/**
+ * As {@link decodeValue}, for memory that nobody else refers to and nobody writes to any more: a long byte string
+ * is a view of it, if it lies where any typed array can be laid over it.
+ */
+export function takeValue(bytes: Uint8Array, start: number, end: number): unknown {
+  if (bytes[start]! >> 5 !== 2) return readValue(bytes, start);
+  const length = byteStringLength(bytes, start, end);
+  const at = bytes.byteOffset + end - length;
+  if (length <= LONGEST_SHARED_BYTES || at % 8 !== 0) return copyBytes(bytes, end - length, end);
+  return new Uint8Array(bytes.buffer, at, length);
+}
+
 function byteStringLength(bytes: Uint8Array, start: number, end: number): number {
   const info = bytes[start]! & 0x1f;
   return end - start - (info < 24 ? 1 : 1 + (1 << (info - 24)));
@@ -52,8 +63,9 @@ function byteStringLength(bytes: Uint8Array, start: number, end: number): number
 /** Whether the value goes as a plain byte string: a Uint8Array or Buffer, and no subclass of them. */
 export function isPlainBytes(value: unknown): value is Uint8Array {
   if (!(value instanceof Uint8Array)) return false;
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === bytesPrototype || prototype === bufferPrototype;
+  // not getPrototypeOf, which is a call out of compiled code
+  const made = value.constructor;
+  return made === Uint8Array || made === BufferClass;
 }
 
 /** Bytes of the head in front of a byte string of `length` bytes. */

@@ -51,6 +51,23 @@ describe('a message', () => {
     expect(got!.order).toBeGreaterThan(0);
   });
 
+  it('that crosses chunks and waits for a slow receiver is not overwritten by those behind it', () => {
+    const bench = new RelayBench();
+    const receiver = bench.join('r', '>');
+    const publisher = bench.link('p', (chunk) => {
+      const cut = chunk.length >> 1;
+      return [chunk.subarray(0, cut), chunk.subarray(cut)];
+    });
+    publisher.join();
+    receiver.suspend();
+    for (let number = 1; number <= 8; number += 1)
+      publisher.publish('a', new Uint8Array(100_000).fill(number));
+    receiver.resume();
+    publisher.publish('a', new Uint8Array(100_000).fill(9));
+    const contents = receiver.messages.map(({ data }) => [...new Set(data as Uint8Array)]);
+    expect(contents).toEqual([[1], [2], [3], [4], [5], [6], [7], [8], [9]]);
+  });
+
   it.each([1, 2, 3, 5, 50])('does not care about chunks: cut into %i bytes', (length) => {
     const bench = new RelayBench();
     const receiver = bench.join('r', '>');

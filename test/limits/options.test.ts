@@ -117,6 +117,16 @@ describe('options that are no object', () => {
   });
 });
 
+describe('options that there are not', () => {
+  it.each(Object.keys(calls))('are refused by %s', async (call) => {
+    const name = call.split(' ')[0]!;
+    expect(await outcome(call, { retain: true })).toMatchObject({
+      code: 'MAILSLOT_INVALID_OPTION',
+      message: expect.stringMatching(new RegExp(`^${name}: there is no option \`retain\`; it takes \``)),
+    });
+  });
+});
+
 describe('numbers out of bounds', () => {
   it.each(numbers)('%s refuses `%s` outside of %i to %i', async (call, option, min, max) => {
     const wrong = [min - 1, max + 1, -1, Number.NaN, Number.NEGATIVE_INFINITY, min + 0.5, '1', null, 1n];

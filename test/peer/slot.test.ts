@@ -68,10 +68,9 @@ function offer(to: OpenSlot, size = 100): void {
   const release = (): void => {
     released += 1;
   };
-  const hold = { messages: 0, release };
-  to.offer(
-    new IncomingMessage(from, sequence, sequence, 1, 'a', NO_HEADERS, size, bytes, 0, bytes.length, hold),
-  );
+  const hold = { messages: 0, isDisposable: false, release };
+  const head = { bytes, size, sequence, orderHigh: 0, orderLow: sequence, timeHigh: 0, timeLow: 1 };
+  to.offer(new IncomingMessage(head, from, 'a', NO_HEADERS, 0, bytes.length, hold));
 }
 
 async function readAll(from: OpenSlot): Promise<unknown[]> {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import { memoryEndpoints } from '../../src/transport/memory-pipe.js';
 import type { Endpoints, Listener, Pipe } from '../../src/transport/pipe.js';
-import { socketEndpoints } from '../../src/transport/socket-pipe.js';
+import { dialSocket, listenSocket, socketEndpoints } from '../../src/transport/socket-pipe.js';
 import { systemClock } from '../../src/util/clock.js';
 
 const cleanups: (() => unknown)[] = [];
@@ -89,12 +89,23 @@ export const kinds: { kind: string; world: () => World }[] = [
     kind: 'socket',
     world: () => ({ endpoints: socketEndpoints(systemClock), endpoint: socketName() }),
   },
+  {
+    kind: 'socket, accepted ones read as streams',
+    world: () => ({ endpoints: streamEndpoints, endpoint: socketName() }),
+  },
   { kind: 'memory', world: () => ({ endpoints: memoryEndpoints(systemClock), endpoint: 'mem' }) },
   {
     kind: 'memory, cut into bytes',
     world: () => ({ endpoints: memoryEndpoints(systemClock, { split: byByte }), endpoint: 'mem' }),
   },
 ];
+
+/** What runs on a Node whose handles are not what they were. */
+const streamEndpoints: Endpoints = {
+  dial: (endpoint, options = {}) => dialSocket(endpoint, { ...options, clock: systemClock }),
+  listen: (endpoint, options) =>
+    listenSocket(endpoint, { ...options, clock: systemClock, pooledReads: false }),
+};
 
 function byByte(chunk: Buffer): Buffer[] {
   if (chunk.length > 4096) return [chunk];

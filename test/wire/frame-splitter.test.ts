@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { At, encodeFrame, FrameFault, frameSize, Kind, writeU32 } from '../../src/wire/frame.js';
 import { FrameSplitter } from '../../src/wire/frame-splitter.js';
+import { writeByteStringHead } from '../../src/wire/values.js';
 
 const sender = Buffer.alloc(8, 0xaa);
 const frameOf = (subject: string, bytes = 1) =>
@@ -42,6 +43,45 @@ describe('FrameSplitter', () => {
       splitter.push(stream.subarray(cut));
       expect(taken.frames, `cut at ${cut}`).toEqual(expected);
       expect(splitter.atBoundary).toBe(true);
+    }
+  });
+
+  it('assembles in the memory it is given, and hands it back when the frame ended', () => {
+    const memory = Buffer.alloc(1_000);
+    const taken: [ArrayBufferLike, string][] = [];
+    const splitter = new FrameSplitter(
+      (bytes, start, end) => {
+        taken.push([bytes.buffer, bytes.toString('hex', start, end)]);
+        return frameSize(bytes, start, end) <= end - start ? end : start;
+      },
+      (size) => {
+        expect(size).toBeGreaterThanOrEqual(200);
+        return memory;
+      },
+    );
+    const frame = frameOf('a', 200);
+    expect(splitter.push(frame.subarray(0, 60))).toBeUndefined();
+    expect(splitter.push(frame.subarray(60, 100))).toBeUndefined();
+    expect(splitter.push(Buffer.concat([frame.subarray(100), frame.subarray(0, 60)]))).toBe(memory);
+    expect(taken[1]).toEqual([memory.buffer, frame.toString('hex')]);
+    expect(splitter.push(frame.subarray(60))).toBe(memory);
+    expect(splitter.push(frame)).toBeUndefined();
+  });
+
+  it('lays the content of a long byte string on a multiple of 8', () => {
+    for (let length = 1; length < 20; length += 1) {
+      const data = Buffer.alloc(70_005);
+      writeByteStringHead(data, 0, 70_000);
+      const frame = encodeFrame({ kind: Kind.publish, sender, subject: 'a'.repeat(length), data });
+      let position = -1;
+      const splitter = new FrameSplitter((bytes, start, end) => {
+        if (end - start < frame.length) return start;
+        position = bytes.byteOffset + end - 70_000;
+        return end;
+      });
+      splitter.push(frame.subarray(0, 1_000));
+      splitter.push(frame.subarray(1_000));
+      expect(position % 8, `subject of ${length}`).toBe(0);
     }
   });
 

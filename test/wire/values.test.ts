@@ -9,6 +9,7 @@ import {
   decodeValue,
   encodeValue,
   isPlainBytes,
+  takeValue,
   writeByteStringHead,
 } from '../../src/wire/values.js';
 
@@ -417,6 +418,22 @@ describe('plain bytes', () => {
     const again = decodeValue(source, 0, source.length) as Uint8Array[];
     expect(again.every((copy, i) => copy.every((byte) => byte === i))).toBe(true);
     expect(copies.every((copy) => copy.every((byte) => byte === 0xaa))).toBe(true);
+  });
+
+  it('are views when the memory is given away, unless they are short or lie askew', () => {
+    const memory = Buffer.allocUnsafeSlow(80_000);
+    const taken = (length: number, offset: number) => {
+      const head = writeByteStringHead(memory, offset, length);
+      const start = offset;
+      return takeValue(memory, start, head + length) as Uint8Array;
+    };
+    const view = taken(70_000, 3);
+    expect([view.buffer === memory.buffer, view.byteOffset, view.length]).toEqual([true, 8, 70_000]);
+    expect(view.constructor).toBe(Uint8Array);
+    for (const copy of [taken(70_000, 4), taken(1_000, 5)]) {
+      expect([copy.buffer === memory.buffer, copy.byteOffset % 8]).toEqual([false, 0]);
+    }
+    expect(taken(70_000, 4)).toEqual(new Uint8Array(memory.subarray(9, 70_009)));
   });
 
   it('cannot be transferred together with their neighbours', () => {

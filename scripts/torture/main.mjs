@@ -1,0 +1,65 @@
+// `npm run torture`: the long forms of what the tests do shortly, each in a process of its own, one after the other.
+// It stops at the first part that fails; the seed it prints makes the same inputs again, though not the same timing.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const usage = `npm run torture -- [options]
+  --minutes n   for all parts together, default 10
+  --seed n      of the random inputs, default a new one`;
+
+const parts = [
+  { title: 'values: bytes at the scanner and the codec', script: '../fuzz/main.ts' },
+  { title: 'host: damaged streams at a living host', script: './host.ts' },
+  { title: 'bus: damaged streams at a living Bus', script: './bus.ts' },
+  { title: 'elections: kill -9 of each host among 20 processes', script: './elections.ts' },
+];
+
+function readCommandLine() {
+  const { values } = parseArgs({
+    options: {
+      help: { type: 'boolean' },
+      minutes: { type: 'string', default: '10' },
+      seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
+    },
+  });
+  const [minutes, seed] = [Number(values.minutes), Number(values.seed)];
+  if (!(minutes > 0)) throw new TypeError(`--minutes takes a number above 0, not "${values.minutes}"`);
+  if (!Number.isSafeInteger(seed)) throw new TypeError(`--seed takes a whole number, not "${values.seed}"`);
+  return { help: values.help, minutes, seed };
+}
+
+/** Resolves to whether the part found nothing. */
+async function run({ title, script }, seconds, seed) {
+  console.log(`\n${title}, for ${seconds} s`);
+  const file = fileURLToPath(new URL(script, import.meta.url));
+  const child = spawn(process.execPath, ['--import', 'tsx', file, String(seconds), String(seed)], {
+    stdio: 'inherit',
+  });
+  const [code] = await once(child, 'exit');
+  return code === 0;
+}
+
+async function torture({ minutes, seed }) {
+  const seconds = Math.max(1, Math.round((minutes * 60) / parts.length));
+  console.log(`torture: ${parts.length} parts, ${minutes} min, seed ${seed}`);
+  for (const [index, part] of parts.entries()) {
+    if (await run(part, seconds, seed)) continue;
+    console.log(
+      `\ntorture: FAILED in "${part.title}", seed ${seed}; ${index} of ${parts.length} parts passed`,
+    );
+    return 1;
+  }
+  console.log(`\ntorture: ${parts.length} of ${parts.length} parts passed, seed ${seed}`);
+  return 0;
+}
+
+try {
+  const options = readCommandLine();
+  if (options.help) console.log(usage);
+  else process.exitCode = await torture(options);
+} catch (error) {
+  console.error(`${error.message}\n\n${usage}`);
+  process.exitCode = 2;
+}
