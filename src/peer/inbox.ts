@@ -156,11 +156,6 @@ export class Inbox {
     this.#slots.get(id)?.offerGap(missed);
   }
 
-  /** Nobody knows what was missed: in every slot that was open. */
-  gapEverywhere(): void {
-    for (const slot of this.#slots.values()) if (slot.accepting) slot.offerGap(undefined);
-  }
-
   /** A message of this sender asked for an early acknowledgement. */
   hasten(record: SenderRecord): void {
     record.urgent = true;
