@@ -25,7 +25,7 @@ export function machineTime() {
 }
 
 /**
- * What one receiver has seen, over all runs of a cell. Messages are either noted whole (`noteMessage`) or, where
+ * What one receiver has seen in one run. Messages are either noted whole (`noteMessage`) or, where
  * the system hands out a byte stream, chunk by chunk (`noteChunk`).
  */
 export class Tally {
@@ -37,13 +37,12 @@ export class Tally {
   #brokenAt;
   #finish = () => {};
 
-  constructor(size) {
+  /** Expects `count` messages of `size` bytes, numbered from 0; call it before the publisher starts. */
+  arm(count, size) {
     this.#size = size;
-  }
-
-  /** Expects `count` messages more; call it before the publisher starts. */
-  arm(count) {
-    this.#target += count;
+    this.#target = count;
+    this.#received = 0;
+    this.#bytes = 0;
     this.#endedAt = undefined;
   }
 

@@ -28,10 +28,10 @@ export async function openServer({ directory }) {
 
 const joinBus = (directory) => openBus(NAME, { directory, host: 'never' });
 
-export async function openReceiver({ directory, size }) {
+export async function openReceiver({ directory }) {
   const bus = await joinBus(directory);
   const slot = await bus.subscribe(SUBJECT);
-  const tally = new Tally(size);
+  const tally = new Tally();
   void readAll(slot, tally);
   return tally;
 }
@@ -40,15 +40,14 @@ async function readAll(slot, tally) {
   for await (const message of slot) tally.noteMessage(message.data);
 }
 
-export async function openPublisher({ directory, size }) {
+export async function openPublisher({ directory }) {
   const bus = await joinBus(directory);
-  const payload = makePayload(size);
-  let number = 0;
   return {
-    async publish(count) {
+    async publish(count, size) {
+      const payload = makePayload(size);
       const startedAt = machineTime();
-      for (let sent = 0; sent < count; sent++) {
-        stamp(payload, 0, number++);
+      for (let number = 0; number < count; number++) {
+        stamp(payload, 0, number);
         await bus.publish(SUBJECT, payload);
       }
       return { startedAt };

@@ -67,9 +67,9 @@ async function connectTo(directory) {
   return connect({ servers: serverUrl(directory) });
 }
 
-export async function openReceiver({ directory, size }) {
+export async function openReceiver({ directory }) {
   const connection = await connectTo(directory);
-  const tally = new Tally(size);
+  const tally = new Tally();
   connection.subscribe(SUBJECT, { callback: (_error, message) => tally.noteMessage(message.data) });
   await connection.flush();
   return tally;
@@ -77,18 +77,17 @@ export async function openReceiver({ directory, size }) {
 
 // publish() keeps a reference to the data until it is written, so that one buffer will not do; after a flush they
 // are all free again.
-export async function openPublisher({ directory, size }) {
+export async function openPublisher({ directory }) {
   const connection = await connectTo(directory);
-  const payloads = Array.from({ length: Math.ceil(FLUSH_BYTES / size) }, () => makePayload(size));
-  let number = 0;
   return {
-    async publish(count) {
+    async publish(count, size) {
+      const payloads = Array.from({ length: Math.ceil(FLUSH_BYTES / size) }, () => makePayload(size));
       const startedAt = machineTime();
-      for (let sent = 0; sent < count; sent++) {
-        const payload = payloads[sent % payloads.length];
-        stamp(payload, 0, number++);
+      for (let number = 0; number < count; number++) {
+        const payload = payloads[number % payloads.length];
+        stamp(payload, 0, number);
         connection.publish(SUBJECT, payload);
-        if ((sent + 1) % payloads.length === 0) await connection.flush();
+        if ((number + 1) % payloads.length === 0) await connection.flush();
       }
       await connection.flush();
       return { startedAt };

@@ -63,24 +63,23 @@ async function dial(directory, name) {
   return socket;
 }
 
-export async function openReceiver({ directory, size }) {
+export async function openReceiver({ directory }) {
   const socket = await dial(directory, 'out');
-  const tally = new Tally(size);
+  const tally = new Tally();
   socket.on('data', (chunk) => tally.noteChunk(chunk));
   return tally;
 }
 
-export async function openPublisher({ directory, size }) {
+export async function openPublisher({ directory }) {
   const socket = await dial(directory, 'in');
   socket.resume();
   const writer = new SlabWriter(socket);
-  const payload = makePayload(size);
-  let number = 0;
   return {
-    async publish(count) {
+    async publish(count, size) {
+      const payload = makePayload(size);
       const startedAt = machineTime();
-      for (let sent = 0; sent < count; sent++) {
-        stamp(payload, 0, number++);
+      for (let number = 0; number < count; number++) {
+        stamp(payload, 0, number);
         if (!writer.tryPut(payload)) await writer.put(payload);
       }
       await writer.flush();
