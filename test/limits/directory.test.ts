@@ -9,6 +9,7 @@ import { busFolder } from '../support/scratch.js';
 const entry = pathToFileURL(fileURLToPath(new URL('../../dist/index.js', import.meta.url))).href;
 const onUnix = process.platform !== 'win32';
 const asRoot = onUnix && process.geteuid?.() === 0;
+if (onUnix && !asRoot) console.warn('Skipped: tests with a second user, because only root can act as one.');
 const NOBODY = 65_534;
 
 /** What openBus comes to in a process with this MAILSLOT_DIR, as that user. */
