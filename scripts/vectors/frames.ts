@@ -1,7 +1,7 @@
 // Whole frames: every kind in every variant, a stream of some of them, and bytes that are no frames.
 import { encodeFrame, encodeHeaders, Flag, Kind } from '../../src/wire/frame.js';
 import { encodeValue } from '../../src/wire/values.js';
-import { fromForm } from '../../test/wire/vector-forms.js';
+import { encodeData } from '../../test/wire/vector-forms.js';
 import { controlSamples } from './control.js';
 
 export interface FrameVector {
@@ -48,6 +48,11 @@ const question: Fields = {
 };
 const answer: Fields = { kind: Kind.reply, sender: otherPeer, time, to: peer, ref: 3, data: 'noon' };
 
+/** The data of a batch: byte strings with one value each. The array always has a head of 5 bytes. */
+function batchOf(...values: unknown[]): unknown {
+  return values.map((value) => ({ $bytes: Buffer.from(encodeValue(value)).toString('hex') }));
+}
+
 const messages: Record<string, Fields> = {
   'PUBLISH, as its publisher writes it': message,
   'PUBLISH, as its receivers get it': { ...message, order },
@@ -56,6 +61,7 @@ const messages: Record<string, Fields> = {
   'PUBLISH, retain': { ...message, flags: ['retain'] },
   'PUBLISH, resent': { ...message, flags: ['resent'] },
   'PUBLISH, ack-soon': { ...message, flags: ['ackSoon'] },
+  'PUBLISH, a batch': { ...message, flags: ['batch'], data: batchOf('hi', 17, 'x'.repeat(23)) },
   'PUBLISH, to one peer': { ...message, to: otherPeer },
   'PUBLISH, with a time to live': { ...message, ttl: 1_000 },
   'PUBLISH, with headers': { ...message, headers: { trace: '0af7', 'content-type': 'text/plain' } },
@@ -173,7 +179,7 @@ function build(name: string, fields: Fields): FrameVector {
     ttl,
     ref,
     headers: headers && encodeHeaders(headers),
-    data: encodeValue(fromForm(data)),
+    data: encodeData(flags, data),
   });
   const options = {
     ...(to === undefined ? {} : { to }),
@@ -217,6 +223,11 @@ export function streamOf(frames: readonly FrameVector[]): object {
 const good = build('', { ...message, to: otherPeer, ttl: 1, ref: 2 });
 const subjectEnd = 51 + good.subject.length;
 const plain = build('', message);
+const batch = build('', messages['PUBLISH, a batch']!);
+
+function subjectEndOf({ subject }: FrameVector): number {
+  return 51 + subject.length;
+}
 
 function bend(frame: FrameVector, at: number, hex: string): string {
   const bytes = Buffer.from(frame.hex, 'hex');
@@ -241,6 +252,11 @@ export function frameFaults(): object[] {
     'subject of 256 bytes': bend(plain, 49, '0100'),
     'subject behind the end': bend(plain, 49, '00ff'),
     'options with a short head': bend(plain, subjectEnd, 'a0'),
+    'a batch that is no array': bend(plain, 10, '10'),
+    'a batch of another kind': bend(batch, 8, '01'),
+    'a batch of nothing': bend(batch, subjectEndOf(batch) + 3, '00000000'),
+    'a batch with too many messages': bend(batch, subjectEndOf(batch) + 3, '00000100'),
+    'a batch with options': bend(batch, subjectEndOf(batch) + 1, '01'),
     '`to` flagged but absent': bend(plain, 11, '20'),
     '`ttl` flagged but absent': bend(plain, 11, '40'),
     '`ref` flagged but absent': bend(plain, 11, '80'),

@@ -25,6 +25,7 @@ import {
   FrameFault,
   frameSize,
   Kind,
+  messageCount,
   readFlags,
   readSubject,
   toPosition,
@@ -211,7 +212,7 @@ export class Relay {
       if (isPlain && walker.alike && this.#admitAlike(session.sender!, walker)) continue;
       const { kind, at } = walker;
       const isMessage = kind === Kind.publish || (kind >= 16 && kind < 20);
-      isPlain = isMessage && walker.flags === 0;
+      isPlain = isMessage && (walker.flags & ~Flag.batch) === 0;
       published ||= isMessage;
       // admitting counts this message, which the run before it does not hold
       const runLast = session.sender?.relayed ?? 0;
@@ -220,7 +221,7 @@ export class Relay {
         this.#forward(session, runTargets, { first: runFirst, last: runLast }, bytes.subarray(runStart, at));
         runTargets = targets;
         runStart = at;
-        runFirst = session.sender?.relayed ?? 0;
+        runFirst = walker.sequence;
       }
       if (!isMessage) this.#takeOther(session, kind, bytes, at, walker.size);
       if (session.state === 'gone') return end;
@@ -238,28 +239,31 @@ export class Relay {
 
   /** Admits a message that goes where the one before it went; false when something is wrong with it. */
   #admitAlike(sender: Sender, walker: FrameWalker): boolean {
-    const { sequence } = walker;
-    if (sequence <= sender.relayed || sequence - sender.told > WINDOW_FRAMES) return false;
-    this.#order += 1;
-    walker.stampOrder(this.#order);
-    sender.relayed = sequence;
+    const { sequence, count } = walker;
+    const last = sequence + count - 1;
+    if (sequence <= sender.relayed || last - sender.told > WINDOW_FRAMES) return false;
+    walker.stampOrder(this.#order + 1);
+    this.#order += count;
+    sender.relayed = last;
     sender.relayedBytes += walker.size;
     return true;
   }
 
   /** Checks, stamps and counts one message; returns who gets it. */
   #admitMessage(session: Session, walker: FrameWalker): Targets {
-    const { bytes, at, size, flags, sequence } = walker;
+    const { bytes, at, size, flags, count } = walker;
+    const sequence = walker.sequence + count - 1;
     const sender = session.sender;
     if (sender === undefined) throw new FrameFault('a message came before OPEN');
+    // of a batch that was settled in part the rest is still due
     if (sequence <= sender.relayed) return this.#dropRepeated(sender, sequence, flags);
     if (!isPeerIdAt(session.peerId, bytes, at + At.sender))
       throw new FrameFault('a message names another sender');
     if (sequence - sender.told > WINDOW_FRAMES)
       throw new FrameFault(`message ${sequence} came when only those up to ${sender.told} were settled`);
     let targets = this.#routes.targets(bytes, at + At.subject, walker.subjectLength);
-    this.#order += 1;
-    walker.stampOrder(this.#order);
+    walker.stampOrder(this.#order + 1);
+    this.#order += count;
     sender.relayed = sequence;
     sender.relayedBytes += size;
     if (flags & (Flag.noEcho | Flag.hasTo)) targets = this.#narrow(targets, session, flags, bytes, at);
@@ -503,7 +507,7 @@ export class Relay {
   #countMissed(session: Session, run: Buffer): void {
     for (let at = 0; at < run.length; at += frameSize(run, at, run.length)) {
       for (const slot of this.#routes.slotsOf(readSubject(run, at), session)) {
-        session.missed.set(slot.id, (session.missed.get(slot.id) ?? 0) + 1);
+        session.missed.set(slot.id, (session.missed.get(slot.id) ?? 0) + messageCount(run, at));
       }
     }
   }

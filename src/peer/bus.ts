@@ -328,7 +328,7 @@ export class OpenBus implements Bus {
     this.#checkOpen('peers');
     const question = {
       subject: '$peers',
-      data: encodeValue(null).slice(),
+      data: Buffer.from(encodeValue(null)),
       headers: undefined,
       to: undefined,
       timeout: QUERY_TIMEOUT,

@@ -4,13 +4,24 @@
 // Invariant: the acknowledgement of a sender is one number, below which nothing of it is untaken in any slot.
 import { LAZY_ACK_DELAY } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
+import { batchItems, itemHeadSize, itemLength } from '../wire/batch.js';
 import type { Acknowledgement, GapNotice } from '../wire/control.js';
-import { At, FrameFault, readTail, readU64, type Tail } from '../wire/frame.js';
+import {
+  At,
+  BATCH_HEAD_BYTES,
+  batchOffset,
+  Flag,
+  FrameFault,
+  readTail,
+  readU64,
+  type Tail,
+} from '../wire/frame.js';
 import { type FrameWalker, joinHalves } from '../wire/frame-walker.js';
 import { scanValue } from '../wire/scanner.js';
 import { PatternTrie } from '../wire/subject.js';
 import { SubjectCache } from '../wire/subject-cache.js';
-import { type ChunkHold, IncomingMessage, NO_HEADERS } from './message.js';
+import { type ChunkHold, IncomingMessage, NO_HEADERS, type Origin } from './message.js';
+import { MessageBatch } from './message-batch.js';
 import { type SenderRecord, SenderRecords } from './sender-records.js';
 import type { OpenSlot } from './slot.js';
 
@@ -47,6 +58,8 @@ export class Inbox {
   /** The order last read, in halves: orders rise, and a double per message would be an object each. */
   #orderHigh = 0;
   #orderLow = 0;
+  /** …and how many orders further the last message of that frame was. */
+  #orderSpan = 0;
   messages = 0;
   bytes = 0;
   duplicates = 0;
@@ -93,31 +106,35 @@ export class Inbox {
 
   /** The order of the last message that was read; 0 before the first. */
   get highestOrder(): number {
-    return joinHalves(this.#orderHigh, this.#orderLow);
+    return joinHalves(this.#orderHigh, this.#orderLow) + this.#orderSpan;
   }
 
-  /** Takes the message at which the walker stands; returns the account of its sender. */
+  /** Takes the messages of the frame at which the walker stands; returns the account of its sender. */
   take(walker: FrameWalker, hold: ChunkHold | undefined): SenderRecord {
-    const { bytes, at, size, alike, sequence } = walker;
+    const { bytes, at, size, alike, sequence, count } = walker;
     const from = alike ? this.#from! : this.records.at(bytes, at + At.sender);
     this.#from = from;
     // a duplicate in between leaves before its subject is looked up
     if (!alike) this.#delivery = undefined;
     if (sequence > 0) {
+      const last = sequence + count - 1;
       if (from.read === from.acknowledged) this.#schedule(from);
-      if (sequence <= from.read) return this.#dropDuplicate(from);
-      from.read = sequence;
+      if (last <= from.read) return this.#dropDuplicate(from);
+      from.read = last;
     }
     this.#orderHigh = walker.orderHigh;
     this.#orderLow = walker.orderLow;
-    this.messages += 1;
+    this.#orderSpan = count - 1;
+    this.messages += count;
     this.bytes += size;
     let delivery = this.#delivery;
     if (delivery === undefined) {
       delivery = this.#cache.lookup(bytes, at + At.subject, walker.subjectLength);
       this.#delivery = delivery;
     }
-    if (delivery.slots.length > 0) this.#deliver(delivery, walker, from, hold);
+    if (delivery.slots.length === 0) return from;
+    if (walker.flags & Flag.batch) this.#deliverBatch(delivery, walker, from, hold);
+    else this.#deliver(delivery, walker, from, hold);
     return from;
   }
 
@@ -132,15 +149,72 @@ export class Inbox {
     let start = at + At.subject + subject.length + 2;
     if (walker.hasOptions) {
       const tail = tryReadTail(bytes, at, size);
-      if (typeof tail === 'string') return this.#refuse(from, slots, tail);
+      if (typeof tail === 'string') return this.#refuse(from, slots, 1, tail);
       start = tail.data;
       headers = tail.headers ?? NO_HEADERS;
     }
     const end = at + size;
     const fault = this.#faultOf(bytes, start, end, size);
-    if (fault !== undefined) return this.#refuse(from, slots, fault);
+    if (fault !== undefined) return this.#refuse(from, slots, 1, fault);
+    const origin = originOf(walker, { subject, headers, from, headBytes: start - at });
     for (let index = 0; index < slots.length; index += 1) {
-      slots[index]!.offer(new IncomingMessage(walker, from, subject, headers, start, end, hold));
+      slots[index]!.offer(new IncomingMessage(origin, 0, bytes, start, end, hold));
+    }
+  }
+
+  #deliverBatch(
+    { subject, slots }: Delivery,
+    walker: FrameWalker,
+    from: SenderRecord,
+    hold: ChunkHold | undefined,
+  ): void {
+    const { bytes, at, count } = walker;
+    const headBytes = batchOffset(bytes, at);
+    const origin = originOf(walker, { subject, headers: NO_HEADERS, from, headBytes });
+    const sound = this.#soundBytes(walker, origin);
+    if (sound === 0) return this.#deliverSingly(origin, walker, slots, hold);
+    const start = at + batchOffset(bytes, at) + BATCH_HEAD_BYTES;
+    for (const slot of slots) {
+      slot.offerBatch(new MessageBatch(origin, bytes, { index: 0, count, start, bytes: sound }, hold));
+    }
+  }
+
+  /** The sizes of a batch's messages; 0 when something is wrong with one of them. */
+  #soundBytes({ bytes, at, size, count }: FrameWalker, { headBytes }: Origin): number {
+    const end = at + size;
+    let cursor = at + batchOffset(bytes, at) + BATCH_HEAD_BYTES;
+    let sum = 0;
+    for (let left = count; left > 0; left -= 1) {
+      const head = cursor < end ? itemHeadSize(bytes, cursor) : 0;
+      const start = cursor + head;
+      if (head === 0 || start > end) return 0;
+      cursor = start + itemLength(bytes, cursor, head);
+      const own = headBytes + cursor - start;
+      if (cursor > end || this.#faultOf(bytes, start, cursor, own) !== undefined) return 0;
+      sum += own;
+    }
+    return cursor === end ? sum : 0;
+  }
+
+  /** A batch with something wrong in it: what is sound is delivered all the same. */
+  #deliverSingly(
+    origin: Origin,
+    { bytes, at, size, count }: FrameWalker,
+    slots: readonly OpenSlot[],
+    hold: ChunkHold | undefined,
+  ): void {
+    let index = 0;
+    try {
+      for (const [start, end] of batchItems(bytes, at, size)) {
+        const fault = this.#faultOf(bytes, start, end, origin.headBytes + end - start);
+        if (fault !== undefined) this.#refuse(origin.from, slots, 1, fault);
+        else
+          for (const slot of slots) slot.offer(new IncomingMessage(origin, index, bytes, start, end, hold));
+        index += 1;
+      }
+    } catch (error) {
+      if (!(error instanceof FrameFault)) throw error;
+      if (index < count) this.#refuse(origin.from, slots, count - index, error.message);
     }
   }
 
@@ -225,8 +299,8 @@ export class Inbox {
     return scanValue(bytes, start, end);
   }
 
-  #refuse(from: SenderRecord, slots: readonly OpenSlot[], reason: string): void {
-    for (const slot of slots) slot.offerGap(1, { sender: from.id, reason });
+  #refuse(from: SenderRecord, slots: readonly OpenSlot[], missed: number, reason: string): void {
+    for (const slot of slots) slot.offerGap(missed, { sender: from.id, reason });
   }
 
   #forgetDeliveries(): void {
@@ -282,6 +356,23 @@ export class Inbox {
     }
     return upTo;
   }
+}
+
+function originOf(
+  walker: FrameWalker,
+  known: Pick<Origin, 'subject' | 'headers' | 'from' | 'headBytes'>,
+): Origin {
+  return {
+    subject: known.subject,
+    headers: known.headers,
+    from: known.from,
+    headBytes: known.headBytes,
+    sequence: walker.sequence,
+    orderHigh: walker.orderHigh,
+    orderLow: walker.orderLow,
+    timeHigh: walker.timeHigh,
+    timeLow: walker.timeLow,
+  };
 }
 
 /** Headers and data, or what is wrong with them: the host relays both unread, so it is the sender's fault. */

@@ -4,7 +4,7 @@ import { isErrorCode, MailslotError } from '../errors.js';
 import { type ErrorReply, readControl } from '../wire/control.js';
 import { At, Flag, FrameFault, readFlags, readSubject, readTail, readU64 } from '../wire/frame.js';
 import { scanValue } from '../wire/scanner.js';
-import { FailedReply, IncomingMessage, type MessageHead, NO_HEADERS } from './message.js';
+import { FailedReply, IncomingMessage, NO_HEADERS, type Origin } from './message.js';
 import type { SenderRecord } from './sender-records.js';
 
 /** @throws FrameFault when the frame's data is not a value that this package decodes */
@@ -20,32 +20,25 @@ export function messageOf(
   if (fault !== undefined) throw new FrameFault(`the data is malformed: ${fault}`);
   if (failed) return failedReply(bytes, at, subject, errorOf(readControl('error REPLY', bytes, at, size)));
   const copy = Buffer.from(bytes.subarray(data, at + size));
-  const head = headOf(bytes, at, size, copy);
-  return new IncomingMessage(
-    head,
-    strangerAt(bytes, at + At.sender),
-    subject,
-    headers,
-    0,
-    copy.length,
-    undefined,
-  );
+  return new IncomingMessage(originOf(bytes, at, subject, headers), 0, copy, 0, copy.length, undefined);
 }
 
 /** What an asker gets when the frame at `at` gives it an error in place of an answer. */
 export function failedReply(bytes: Buffer, at: number, subject: string, error: MailslotError): FailedReply {
-  return new FailedReply(headOf(bytes, at, 0, bytes), strangerAt(bytes, at + At.sender), subject, error);
+  return new FailedReply(originOf(bytes, at, subject, NO_HEADERS), error);
 }
 
-function headOf(frame: Buffer, at: number, size: number, bytes: Buffer): MessageHead {
+function originOf(bytes: Buffer, at: number, subject: string, headers: Origin['headers']): Origin {
   return {
-    bytes,
-    size,
-    sequence: readU64(frame, at + At.sequence),
-    orderHigh: frame.readInt32BE(at + At.order),
-    orderLow: frame.readInt32BE(at + At.order + 4),
-    timeHigh: frame.readInt32BE(at + At.time),
-    timeLow: frame.readInt32BE(at + At.time + 4),
+    subject,
+    headers,
+    from: strangerAt(bytes, at + At.sender),
+    headBytes: At.subject + subject.length + 2,
+    sequence: readU64(bytes, at + At.sequence),
+    orderHigh: bytes.readInt32BE(at + At.order),
+    orderLow: bytes.readInt32BE(at + At.order + 4),
+    timeHigh: bytes.readInt32BE(at + At.time),
+    timeLow: bytes.readInt32BE(at + At.time + 4),
   };
 }
 

@@ -1,7 +1,7 @@
 // A message as users see it. Its data stays encoded in the chunk it arrived in until somebody looks at it; then,
 // or when the reader moves on, it lets go of the chunk, whose memory is read into again.
 import type { MailslotError } from '../errors.js';
-import { type FrameWalker, joinHalves } from '../wire/frame-walker.js';
+import { joinHalves } from '../wire/frame-walker.js';
 import { decodeValue, takeValue } from '../wire/values.js';
 import type { SenderRecord } from './sender-records.js';
 
@@ -37,11 +37,22 @@ export interface Message<T = unknown> {
 /** The last millisecond that a Date holds: a sender's clock may say anything. */
 const LATEST_TIME = 8.64e15;
 
-/** The numbers of a message and the memory it lies in: a walker that stands on its frame, or a copy. */
-export type MessageHead = Pick<
-  FrameWalker,
-  'bytes' | 'size' | 'sequence' | 'orderHigh' | 'orderLow' | 'timeHigh' | 'timeLow'
->;
+/** What the messages of one frame share. */
+export interface Origin {
+  readonly subject: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The account of the sender, which is not acknowledged past a message until it is taken. */
+  readonly from: SenderRecord;
+  /** Bytes of a frame in front of its data. */
+  readonly headBytes: number;
+  /** Sequence of the first message. */
+  readonly sequence: number;
+  // order of the first message, and the time, in halves, see FrameWalker
+  readonly orderHigh: number;
+  readonly orderLow: number;
+  readonly timeHigh: number;
+  readonly timeLow: number;
+}
 
 export const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
@@ -50,50 +61,53 @@ export const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
  * definition would write each of them twice (measured: a fifth of the time to take a message).
  */
 export class IncomingMessage implements Message {
-  declare readonly subject: string;
-  declare readonly headers: Readonly<Record<string, string>>;
-  /** Bytes of the whole frame. */
-  declare readonly size: number;
-  declare readonly sequence: number;
-  /** The account of its sender, which is not acknowledged past this message until it is taken. */
-  declare readonly from: SenderRecord;
-  // in halves, see FrameWalker
-  declare private orderHigh: number;
-  declare private orderLow: number;
-  declare private timeHigh: number;
-  declare private timeLow: number;
-  /** Memory that holds the encoded data from `start` to `end`; undefined once it is decoded. */
+  declare private readonly origin: Origin;
+  /** Its place in the frame. */
+  declare private readonly index: number;
+  /** Undefined once the data is decoded. */
   declare private bytes: Buffer | undefined;
   declare private start: number;
   declare private end: number;
   declare private hold: ChunkHold | undefined;
   declare private value: unknown;
 
-  /** @param head where its numbers are read; its data is in the same memory, from `start` to `end` */
   constructor(
-    head: MessageHead,
-    from: SenderRecord,
-    subject: string,
-    headers: Readonly<Record<string, string>>,
+    origin: Origin,
+    index: number,
+    bytes: Buffer,
     start: number,
     end: number,
     hold: ChunkHold | undefined,
   ) {
-    this.subject = subject;
-    this.headers = headers;
-    this.size = head.size;
-    this.sequence = head.sequence;
-    this.from = from;
-    this.orderHigh = head.orderHigh;
-    this.orderLow = head.orderLow;
-    this.timeHigh = head.timeHigh;
-    this.timeLow = head.timeLow;
-    this.bytes = head.bytes;
+    this.origin = origin;
+    this.index = index;
+    this.bytes = bytes;
     this.start = start;
     this.end = end;
     this.hold = hold;
     this.value = undefined;
     if (hold !== undefined) hold.messages += 1;
+  }
+
+  get subject(): string {
+    return this.origin.subject;
+  }
+
+  get headers(): Readonly<Record<string, string>> {
+    return this.origin.headers;
+  }
+
+  get from(): SenderRecord {
+    return this.origin.from;
+  }
+
+  get sequence(): number {
+    return this.origin.sequence + this.index;
+  }
+
+  /** Bytes of a frame with this message alone. */
+  get size(): number {
+    return this.origin.headBytes + this.end - this.start;
   }
 
   get data(): unknown {
@@ -115,15 +129,17 @@ export class IncomingMessage implements Message {
   }
 
   get order(): number {
-    return joinHalves(this.orderHigh, this.orderLow);
+    const { orderHigh, orderLow } = this.origin;
+    return joinHalves(orderHigh, orderLow) + this.index;
   }
 
   get sender(): string {
-    return this.from.id;
+    return this.origin.from.id;
   }
 
   get time(): Date {
-    return new Date(Math.min(joinHalves(this.timeHigh, this.timeLow), LATEST_TIME));
+    const { timeHigh, timeLow } = this.origin;
+    return new Date(Math.min(joinHalves(timeHigh, timeLow), LATEST_TIME));
   }
 
   get retained(): boolean {
@@ -164,8 +180,8 @@ export class IncomingMessage implements Message {
 export class FailedReply extends IncomingMessage {
   readonly #error: MailslotError;
 
-  constructor(head: MessageHead, from: SenderRecord, subject: string, error: MailslotError) {
-    super({ ...head, bytes: UNDEFINED_ITEM }, from, subject, NO_HEADERS, 0, UNDEFINED_ITEM.length, undefined);
+  constructor(origin: Origin, error: MailslotError) {
+    super(origin, 0, UNDEFINED_ITEM, 0, UNDEFINED_ITEM.length, undefined);
     this.#error = error;
   }
 

@@ -7,7 +7,18 @@ import { MailslotError } from '../errors.js';
 import { OUTBOX_WINDOWS, SPARE_SLAB_BYTES, WINDOW_FRAMES } from '../limits.js';
 import { SpareBuffers } from '../util/spare-buffers.js';
 import type { Settled, SettledReceipt } from '../wire/control.js';
-import { At, Flag, frameSize, readFlags, readU64, writeU16, writeU32, writeU64 } from '../wire/frame.js';
+import {
+  At,
+  Flag,
+  frameSize,
+  messageCount,
+  readFlags,
+  readU64,
+  writeU16,
+  writeU32,
+  writeU64,
+} from '../wire/frame.js';
+import { OpenBatch } from './open-batch.js';
 
 /** Room for many small messages in one write; larger messages get a slab of their own. */
 const SLAB_BYTES = 64 * 1024;
@@ -75,6 +86,7 @@ export class Outbox {
   /** The last message whose settling is reported at once. */
   #urgentUpTo = 0;
   #pending = false;
+  readonly #batch = new OpenBatch();
 
   constructor(options: OutboxOptions) {
     this.#options = options;
@@ -110,6 +122,7 @@ export class Outbox {
    * calls {@link seal}. Only after {@link hasRoom}.
    */
   reserve(size: number): { readonly bytes: Buffer; readonly end: number } {
+    this.#batch.close();
     let slab = this.#newest;
     if (slab === undefined || slab.end + size > slab.bytes.length) slab = this.#addSlab(size);
     slab.end += size;
@@ -139,6 +152,32 @@ export class Outbox {
     // the high half is zero already, and stays so for the first four billion messages
     writeU32(bytes, at + At.sequence + 4, sequence);
     if (sequence > 0xffff_ffff) writeU64(bytes, at + At.sequence, sequence);
+    this.#count(sequence, bytes, at, size);
+    return sequence;
+  }
+
+  /** Lets messages on this subject {@link join} the frame that was sealed last, until it is sent. */
+  openBatch(subject: string, frame: { at: number; dataAt: number; end: number }): void {
+    this.#batch.open(subject, this.#newest!.bytes, frame);
+  }
+
+  /**
+   * Adds a message to the frame written last, if that is about the same subject and not sent yet.
+   * @returns the bytes that took; 0 when it has to be a frame of its own, or to wait
+   */
+  join(subject: string, body: Uint8Array, isBytes: boolean): number {
+    const batch = this.#batch;
+    if (batch.subject !== subject) return 0;
+    const cost = batch.costOf(body, isBytes);
+    const slab = this.#newest!;
+    if (cost === 0 || slab.end + cost > slab.bytes.length || !this.hasRoom(cost)) return 0;
+    slab.end = batch.add(body, isBytes);
+    this.#count(this.#nextSequence++, slab.bytes, batch.at, cost);
+    return cost;
+  }
+
+  /** Counts a message of the frame at `at` that made it longer by `size` bytes. */
+  #count(sequence: number, bytes: Buffer, at: number, size: number): void {
     this.#newest!.last = sequence;
     this.#unsettledBytes += size;
     this.#bytesSinceAckSoon += size;
@@ -154,7 +193,6 @@ export class Outbox {
       this.#pending = true;
       this.#options.onPending();
     }
-    return sequence;
   }
 
   #askedUpTo(sequence: number): void {
@@ -211,6 +249,7 @@ export class Outbox {
   /** Takes what was not sent yet, as slices that stay as they are until settled. */
   take(queue: { push(part: Uint8Array): void }): void {
     this.#pending = false;
+    this.#batch.close();
     for (let index = this.#slabs.length - 1; index >= 0; index -= 1) {
       if (this.#slabs[index]!.sent < this.#slabs[index]!.end) continue;
       return this.#takeFrom(index + 1, queue);
@@ -276,6 +315,7 @@ export class Outbox {
   }
 
   #pushSlab(bytes: Buffer): Slab {
+    this.#batch.close();
     const full = this.#newest;
     if (full !== undefined && full.sent < full.end) this.#options.onFull();
     const slab = { bytes, start: 0, sent: 0, end: 0, last: Number.POSITIVE_INFINITY, rewound: false };
@@ -301,7 +341,7 @@ export class Outbox {
         freed += 1;
         continue;
       }
-      while (readU64(slab.bytes, slab.start + At.sequence) <= upTo) {
+      while (lastSequence(slab.bytes, slab.start) <= upTo) {
         const size = frameSize(slab.bytes, slab.start, slab.end);
         slab.start += size;
         this.#unsettledBytes -= size;
@@ -341,6 +381,10 @@ export class Outbox {
     this.#idle = [];
     for (const resolve of idle) resolve();
   }
+}
+
+function lastSequence(bytes: Buffer, at: number): number {
+  return readU64(bytes, at + At.sequence) + messageCount(bytes, at) - 1;
 }
 
 function outboxFull(messages: number, bytes: number): MailslotError {

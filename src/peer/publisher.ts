@@ -1,7 +1,7 @@
 // Turns publish() into frames in the outbox. The common case (bytes or a value, no options, room in the window)
 // is #tryPublish: a prepared header is copied into the slab and patched; nothing is allocated for bytes.
 import { MailslotError } from '../errors.js';
-import { MAX_HEADERS, MAX_HEADERS_BYTES, PACE_BYTES } from '../limits.js';
+import { MAX_HEADERS, MAX_HEADERS_BYTES, MAX_SUBJECT_BYTES, PACE_BYTES } from '../limits.js';
 import type { Clock } from '../util/clock.js';
 import type { SettledReceipt } from '../wire/control.js';
 import {
@@ -19,11 +19,15 @@ import { type PeerId, parsePeerId } from '../wire/peer-id.js';
 import { checkSubject } from '../wire/subject.js';
 import { byteStringHeadSize, encodeValue, isPlainBytes, writeByteStringHead } from '../wire/values.js';
 import type { PublishOptions, Receipt } from './api.js';
+import { copyTo } from './open-batch.js';
 import { checkFlag, describe, isWellFormed } from './options.js';
 import type { Outbox } from './outbox.js';
 
 /** Subjects whose headers are kept ready; beyond that all are dropped and made anew. */
 const KEPT_TEMPLATES = 4_096;
+
+/** The empty options map and the head of a byte string. */
+const LONGEST_HEADS_BYTES = 2 + 5;
 
 const ADMITTED = Promise.resolve();
 
@@ -42,19 +46,13 @@ interface ReadyHead {
   head: Buffer;
 }
 
-/** Below this a loop is faster than `set`, which has a fixed cost; measured. */
-const LOOP_BELOW_BYTES = 32;
-
-function copySmall(from: Uint8Array, to: Uint8Array, at: number): void {
-  if (from.length >= LOOP_BELOW_BYTES) return to.set(from, at);
-  for (let index = 0; index < from.length; index += 1) to[at + index] = from[index]!;
-}
-
 export class Publisher {
   readonly #clock: Clock;
   readonly #peerId: PeerId;
   readonly #outbox: Outbox;
   readonly #maxMessageBytes: number;
+  /** Shorter data is below the limit of a message whatever its subject. */
+  readonly #longestJoining: number;
   readonly #templates = new Map<string, Buffer>();
   #last: ReadyHead = { subject: '', length: 0, isBytes: false, head: Buffer.alloc(0) };
   /** The time stamped on messages; read once per tick and slab, since reading it costs as much as the copy. */
@@ -70,6 +68,7 @@ export class Publisher {
     this.#peerId = peerId;
     this.#outbox = outbox;
     this.#maxMessageBytes = maxMessageBytes;
+    this.#longestJoining = maxMessageBytes - MAX_SUBJECT_BYTES - At.subject - LONGEST_HEADS_BYTES;
   }
 
   /** Later messages get a later time. */
@@ -98,6 +97,14 @@ export class Publisher {
   tryPublish(subject: string, data: unknown): boolean {
     const isBytes = isPlainBytes(data);
     const body = isBytes ? data : encodeValue(data, 'publish');
+    if (body.length < this.#longestJoining) {
+      const added = this.#outbox.join(subject, body, isBytes);
+      if (added > 0) {
+        this.messages += 1;
+        this.bytes += added;
+        return true;
+      }
+    }
     const head = this.#readyHead(subject, body.length, isBytes);
     if (head === undefined) return false;
     const size = head.length + body.length;
@@ -106,8 +113,9 @@ export class Publisher {
     const { bytes } = slab;
     const at = slab.end - size;
     bytes.set(head, at);
-    copySmall(body, bytes, at + head.length);
+    copyTo(bytes, at + head.length, body);
     this.#outbox.seal(bytes, at, size);
+    this.#outbox.openBatch(subject, { at, dataAt: at + At.subject + subject.length + 2, end: at + size });
     this.messages += 1;
     this.bytes += size;
     return true;

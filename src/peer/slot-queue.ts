@@ -1,9 +1,11 @@
-// The queue of a slot: messages in order, markers for gaps between them, and the line between those that are
-// taken (inside the capacity) and those that wait for room.
+// The queue of a slot: messages in order, whole batches of them among single ones, and markers for gaps between them.
+// It knows what fits into the capacity (those messages are taken) and what waits for room behind it. Where that line
+// is follows from the lengths alone, so it is only looked for when somebody asks.
 //
 //   shift ←  [ taken … | waiting … ]  ← push
 import { Ring } from '../util/ring.js';
 import type { IncomingMessage } from './message.js';
+import { MessageBatch } from './message-batch.js';
 import type { SenderRecord } from './sender-records.js';
 
 /** Stands in a slot for messages that are missing: so many, or `undefined` where nobody can know. */
@@ -11,6 +13,7 @@ export interface Gap {
   readonly gap: { readonly missed: number | undefined };
 }
 
+/** What comes out of a slot. */
 export type Entry = IncomingMessage | Gap;
 
 export function isGap(entry: object): entry is Gap {
@@ -23,84 +26,129 @@ export interface Capacity {
 }
 
 export class SlotQueue {
-  readonly #entries = new Ring<Entry>();
+  readonly #entries = new Ring<Entry | MessageBatch>();
   readonly #capacity: Capacity;
-  #bytes = 0;
-  #taken = 0;
-  #takenBytes = 0;
+  /** The batch that is being read, which is not among the entries any more. */
+  #batch: MessageBatch | undefined;
+  /** Messages, not counting markers. */
+  length = 0;
+  bytes = 0;
 
   constructor(capacity: Capacity) {
     this.#capacity = capacity;
   }
 
-  get length(): number {
-    return this.#entries.length;
+  /** Whether there is neither a message nor a marker. */
+  get isEmpty(): boolean {
+    return this.#batch === undefined && this.#entries.length === 0;
   }
 
-  get bytes(): number {
-    return this.#bytes;
+  /** Whether some messages wait for room; one always fits. */
+  get isOver(): boolean {
+    return (this.length > this.#capacity.messages || this.bytes > this.#capacity.bytes) && this.length > 1;
   }
 
-  /** How many entries wait for room. */
+  /** How many messages wait for room. */
   get waiting(): number {
-    return this.#entries.length - this.#taken;
+    return this.isOver ? this.length - this.#taken() : 0;
   }
 
-  /** Whether one more message of this size would be inside the capacity; one always fits an empty slot. */
-  hasRoom(size: number): boolean {
-    if (this.#taken === 0) return true;
-    return this.#taken < this.#capacity.messages && this.#takenBytes + size <= this.#capacity.bytes;
+  push(message: IncomingMessage): void {
+    this.#entries.push(message);
+    this.length += 1;
+    this.bytes += message.size;
   }
 
-  peek(): Entry | undefined {
-    return this.#entries.at(0);
+  pushBatch(batch: MessageBatch): void {
+    this.#entries.push(batch);
+    this.length += batch.length;
+    this.bytes += batch.bytes;
   }
 
-  push(entry: Entry): void {
-    const size = sizeOf(entry);
-    const fits = this.#taken === this.#entries.length && this.hasRoom(size);
-    this.#entries.push(entry);
-    this.#bytes += size;
-    if (fits) {
-      this.#taken += 1;
-      this.#takenBytes += size;
-    }
+  pushGap(gap: Gap): void {
+    this.#entries.push(gap);
   }
 
   shift(): Entry | undefined {
-    const entry = this.#entries.shift();
-    if (entry === undefined) return undefined;
-    const size = sizeOf(entry);
-    this.#bytes -= size;
-    this.#taken -= 1;
-    this.#takenBytes -= size;
-    if (this.#taken < this.#entries.length) this.#takeWaiting();
-    return entry;
+    let batch = this.#batch;
+    if (batch === undefined) {
+      const entry = this.#entries.shift();
+      if (entry === undefined) return undefined;
+      if (!(entry instanceof MessageBatch)) return this.#leaves(entry);
+      batch = this.#batch = entry;
+    }
+    const message = batch.shift();
+    if (batch.length === 0) this.#batch = undefined;
+    this.length -= 1;
+    this.bytes -= message.size;
+    return message;
   }
 
-  /** The lowest sequence of this sender that is not taken; undefined when everything is. */
-  firstUntaken(sender: SenderRecord): number | undefined {
-    for (let index = this.#taken; index < this.#entries.length; index += 1) {
-      const entry = this.#entries.at(index)!;
-      if (!isGap(entry) && entry.from === sender) return entry.sequence;
+  /** The first message; it stays where it is. */
+  peek(): IncomingMessage | undefined {
+    for (const entry of this.#all()) {
+      if (entry instanceof MessageBatch) return entry.peek();
+      if (!isGap(entry)) return entry;
     }
     return undefined;
   }
 
-  *[Symbol.iterator](): Iterator<Entry> {
+  /** The lowest sequence of this sender that is not taken; undefined when everything is. */
+  firstUntaken(sender: SenderRecord): number | undefined {
+    if (!this.isOver) return undefined;
+    let taken = this.#taken();
+    for (const entry of this.#all()) {
+      if (isGap(entry)) continue;
+      const isBatch = entry instanceof MessageBatch;
+      const skipped = Math.min(taken, isBatch ? entry.length : 1);
+      taken -= skipped;
+      if (isBatch) {
+        if (skipped < entry.length && entry.origin.from === sender) return entry.sequence + skipped;
+      } else if (skipped === 0 && entry.from === sender) return entry.sequence;
+    }
+    return undefined;
+  }
+
+  /** Forgets everything; returns how many messages that were. */
+  clear(): number {
+    const { length } = this;
+    for (const entry of this.#all()) {
+      if (entry instanceof MessageBatch) entry.discard();
+      else if (!isGap(entry)) entry.detach();
+    }
+    this.#batch = undefined;
+    while (this.#entries.shift() !== undefined);
+    this.length = 0;
+    this.bytes = 0;
+    return length;
+  }
+
+  #leaves(entry: Entry): Entry {
+    if (isGap(entry)) return entry;
+    this.length -= 1;
+    this.bytes -= entry.size;
+    return entry;
+  }
+
+  *#all(): Iterable<Entry | MessageBatch> {
+    if (this.#batch !== undefined) yield this.#batch;
     yield* this.#entries;
   }
 
-  #takeWaiting(): void {
-    let next = this.#entries.at(this.#taken);
-    while (next !== undefined && this.hasRoom(sizeOf(next))) {
-      this.#taken += 1;
-      this.#takenBytes += sizeOf(next);
-      next = this.#entries.at(this.#taken);
+  /** How many messages from the first on are inside the capacity. */
+  #taken(): number {
+    const { messages, bytes } = this.#capacity;
+    if (this.bytes <= bytes) return Math.min(this.length, messages);
+    let left = bytes;
+    let taken = 0;
+    for (const entry of this.#all()) {
+      if (isGap(entry)) continue;
+      const isBatch = entry instanceof MessageBatch;
+      const fits = isBatch ? entry.fitting(left) : entry.size <= left ? 1 : 0;
+      taken += fits;
+      left -= entry instanceof MessageBatch ? entry.bytes : entry.size;
+      if (left < 0) break;
     }
+    return Math.max(1, Math.min(taken, messages));
   }
-}
-
-function sizeOf(entry: Entry): number {
-  return isGap(entry) ? 0 : entry.size;
 }

@@ -6,6 +6,7 @@ import { MAX_TIMEOUT } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
 import type { Overflow, Slot, SlotInfo } from './api.js';
 import type { IncomingMessage, Message } from './message.js';
+import type { MessageBatch } from './message-batch.js';
 import { checkHandler, checkNumber, checkOptions, checkSignal } from './options.js';
 import { type Entry, type Gap, isGap, SlotQueue } from './slot-queue.js';
 
@@ -71,8 +72,8 @@ export class OpenSlot implements Slot<unknown, Item> {
   #gapInFront: Gap | undefined;
   /** Messages dropped of which no event has told yet. */
   #unannounced = 0;
-  /** When so few wait, acknowledgements are due again. */
-  #reportAt = 0;
+  /** After so many reads acknowledgements are due again; at any rate when nothing waits any more. */
+  #readsToReport = Number.POSITIVE_INFINITY;
   /** Full and unread for too long: until the program reads again, the oldest messages are dropped. */
   #stalled = false;
   /** Whether the owner knows that messages wait. */
@@ -97,10 +98,9 @@ export class OpenSlot implements Slot<unknown, Item> {
   }
 
   get info(): SlotInfo {
-    const next = this.#queue.peek();
     return {
       messageCount: this.#queue.length,
-      nextBytes: next === undefined || isGap(next) ? undefined : next.size,
+      nextBytes: this.#queue.peek()?.size,
       maxMessageBytes: this.#options.maxMessageBytes,
       capacity: this.#options.capacity,
       dropped: this.#dropped,
@@ -132,9 +132,15 @@ export class OpenSlot implements Slot<unknown, Item> {
   offer(message: IncomingMessage): void {
     const reader = this.#readers.length > 0 ? this.#readers.shift() : undefined;
     if (reader !== undefined) return reader.take(this.#handOut(message));
+    this.#queue.push(message);
+    if (this.#queue.isOver) this.#overflow();
+  }
+
+  offerBatch(batch: MessageBatch): void {
     const queue = this.#queue;
-    if (queue.waiting > 0 || !queue.hasRoom(message.size)) this.#overflow(message);
-    queue.push(message);
+    queue.pushBatch(batch);
+    while (this.#readers.length > 0 && !queue.isEmpty) this.#readers.shift()!.take(this.#tryTake());
+    if (queue.isOver) this.#overflow();
   }
 
   /** So many messages are missing here; undefined when nobody knows how many. */
@@ -145,34 +151,32 @@ export class OpenSlot implements Slot<unknown, Item> {
     const gap: Gap = { gap: { missed } };
     const reader = this.#readers.shift();
     if (reader !== undefined) reader.take(gap);
-    else this.#queue.push(gap);
+    else this.#queue.pushGap(gap);
   }
 
   firstUntaken(sender: IncomingMessage['from']): number | undefined {
-    return this.#queue.waiting === 0 ? undefined : this.#queue.firstUntaken(sender);
+    return this.#queue.firstUntaken(sender);
   }
 
   /** Acknowledgements were sent; the next ones are due when half of what waits now was taken. */
   reported(): void {
     const { waiting } = this.#queue;
-    this.#reportAt = waiting > REPORT_STEP ? waiting >> 1 : 0;
+    // a read makes room for about one message
+    this.#readsToReport = waiting > REPORT_STEP ? waiting - (waiting >> 1) : Number.POSITIVE_INFINITY;
   }
 
-  #overflow(message: IncomingMessage): void {
-    if (this.#options.overflow === 'drop-oldest' || this.#stalled) {
-      const queue = this.#queue;
-      return this.#dropOldest(() => queue.waiting > 0 || !queue.hasRoom(message.size));
-    }
+  #overflow(): void {
+    if (this.#options.overflow === 'drop-oldest' || this.#stalled) return this.#dropOldest();
     if (this.#toldFull) return;
     this.#toldFull = true;
     this.#options.owner.full(this);
   }
 
-  /** Drops from the front for as long as that is needed. */
-  #dropOldest(isNeeded: () => boolean): void {
+  /** Drops from the front until everything is inside the capacity. */
+  #dropOldest(): void {
     const queue = this.#queue;
     let dropped = 0;
-    while (queue.length > 0 && isNeeded()) {
+    while (queue.isOver) {
       const entry = queue.shift()!;
       if (isGap(entry)) this.#noteInFront(entry.gap.missed);
       else {
@@ -218,7 +222,7 @@ export class OpenSlot implements Slot<unknown, Item> {
   stall(): void {
     this.#stalled = true;
     this.#toldFull = false;
-    this.#dropOldest(() => this.#queue.waiting > 0);
+    this.#dropOldest();
   }
 
   // — reading —
@@ -290,8 +294,7 @@ export class OpenSlot implements Slot<unknown, Item> {
   }
 
   peek(): Message | undefined {
-    for (const entry of this.#queue) if (!isGap(entry)) return entry;
-    return undefined;
+    return this.#queue.peek();
   }
 
   async consume(handler: (message: Item) => unknown, options: { concurrency?: number } = {}): Promise<void> {
@@ -323,7 +326,7 @@ export class OpenSlot implements Slot<unknown, Item> {
       this.#state = 'draining';
       this.#options.owner.left(this);
     }
-    if (this.#state === 'draining' && this.#queue.length > 0) {
+    if (this.#state === 'draining' && !this.#queue.isEmpty) {
       await new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
     }
     await this.close();
@@ -347,12 +350,7 @@ export class OpenSlot implements Slot<unknown, Item> {
   }
 
   #discard(): number {
-    let unread = 0;
-    for (let entry = this.#queue.shift(); entry !== undefined; entry = this.#queue.shift()) {
-      if (isGap(entry)) continue;
-      entry.detach();
-      unread += 1;
-    }
+    const unread = this.#queue.clear();
     this.#current?.detach();
     this.#current = undefined;
     return unread;
@@ -395,20 +393,20 @@ export class OpenSlot implements Slot<unknown, Item> {
       if (this.#options.gaps) return gap;
     }
     const queue = this.#queue;
-    const { waiting } = queue;
     const entry = queue.shift();
     this.reads += 1;
     this.#stalled = false;
-    if (waiting > 0) this.#afterTakingWaiting(waiting);
-    if (queue.length === 0 && this.#whenEmpty.length > 0)
+    if (this.#toldFull) this.#afterTaking();
+    if (this.#whenEmpty.length > 0 && queue.isEmpty)
       for (const resolve of this.#whenEmpty.splice(0)) resolve();
     return entry;
   }
 
-  #afterTakingWaiting(before: number): void {
-    const { waiting } = this.#queue;
-    if (waiting === 0) this.#toldFull = false;
-    if (waiting === before || waiting > this.#reportAt) return;
+  /** Messages that waited may be taken now. */
+  #afterTaking(): void {
+    this.#readsToReport -= 1;
+    if (!this.#queue.isOver) this.#toldFull = false;
+    else if (this.#readsToReport > 0) return;
     this.reported();
     this.#options.owner.taken();
   }

@@ -2,7 +2,16 @@
 // runs: a frame whose kind, flags, sender, subject and lack of options are those of the frame before it has been
 // checked already, and `alike` says so, which spares its user the same look-ups as well.
 import { MAX_FRAME_BYTES } from '../limits.js';
-import { At, checkFrame, FrameFault, frameSize, MIN_FRAME_BYTES, PREFIX_BYTES } from './frame.js';
+import {
+  At,
+  checkBatch,
+  checkFrame,
+  Flag,
+  FrameFault,
+  frameSize,
+  MIN_FRAME_BYTES,
+  PREFIX_BYTES,
+} from './frame.js';
 
 const TWO_32 = 0x1_0000_0000;
 const PREFIX = 0xd8185a;
@@ -58,6 +67,7 @@ export class FrameWalker {
     this.alike = !this.#hasOptions && this.#isLike(at, previous, size);
     this.size = size;
     if (!this.alike) this.#read(at, size);
+    else if (this.flags & Flag.batch) checkBatch(this.bytes, at, size);
     return true;
   }
 
@@ -67,6 +77,12 @@ export class FrameWalker {
     const low = this.#view.getUint32(at + 4);
     // a small integer as long as it can be one: a double would be an object of its own
     return high === 0 ? low : high * TWO_32 + low;
+  }
+
+  /** How many messages the frame holds; their sequences and orders follow on one another. */
+  get count(): number {
+    // behind the subject: the options map, which is empty, and the first byte of the array
+    return this.flags & Flag.batch ? this.#view.getUint32(this.at + At.subject + this.subjectLength + 3) : 1;
   }
 
   /** The halves of the order, as 32-bit integers that {@link joinHalves} puts together. */

@@ -58,6 +58,8 @@ export const Flag = {
   all: 1024,
   /** QUERY: the asker takes a streamed reply and grants credit. */
   stream: 2048,
+  /** PUBLISH: the frame holds several messages, see batch.ts. */
+  batch: 4096,
 } as const;
 
 export const At = {
@@ -138,6 +140,41 @@ export function checkFrame(bytes: Uint8Array, at: number, size: number): void {
   }
   const flags = readU16(bytes, at + At.flags);
   if (flags & (Flag.hasTo | Flag.hasTtl | Flag.hasRef)) checkFlaggedOptions(bytes, at, size, flags);
+  if (flags & Flag.batch) checkBatch(bytes, at, size);
+}
+
+/** The head of the array of a batch, and of the empty options map in front of it. */
+const BATCH_HEAD = 0x9a;
+export const BATCH_HEAD_BYTES = 5;
+const NO_OPTIONS_BYTES = 2;
+/** The head of a byte string and one byte in it: no message of a batch takes less. */
+const LEAST_BATCHED_BYTES = 2;
+
+/** Offset of the array of messages from the frame's start; only with {@link Flag.batch}. */
+export function batchOffset(bytes: Uint8Array, at: number): number {
+  return optionsOffset(bytes, at) + NO_OPTIONS_BYTES;
+}
+
+/** How many messages a PUBLISH frame holds: a batch says so, any other holds one. */
+export function messageCount(bytes: Uint8Array, at: number): number {
+  return readFlags(bytes, at) & Flag.batch ? readU32(bytes, at + batchOffset(bytes, at) + 1) : 1;
+}
+
+/**
+ * Checks that a batch may hold as many messages as it says; what they are is for their receivers to find out.
+ * @throws FrameFault
+ */
+export function checkBatch(bytes: Uint8Array, at: number, size: number): void {
+  const offset = batchOffset(bytes, at);
+  const room = size - offset - BATCH_HEAD_BYTES;
+  const isPlain = bytes[at + offset - 1] === 0 && bytes[at + At.kind] === Kind.publish;
+  if (room < LEAST_BATCHED_BYTES || !isPlain || bytes[at + offset] !== BATCH_HEAD) {
+    throw new FrameFault('a batch is not a PUBLISH frame without options and with an array of messages');
+  }
+  const count = readU32(bytes, at + offset + 1);
+  if (count === 0 || count * LEAST_BATCHED_BYTES > room) {
+    throw new FrameFault(`a batch announces ${count} messages in ${room} bytes`);
+  }
 }
 
 function checkFlaggedOptions(bytes: Uint8Array, at: number, size: number, flags: number): void {

@@ -147,12 +147,12 @@ it('a suspended receiver holds up the publisher, and has everything when it wake
   });
   child.suspend();
   const publishing = (async () => {
-    for (let i = 0; i < 2_000; i += 1) await bus.publish('n', i);
+    for (let i = 0; i < 20_000; i += 1) await bus.publish('n', i);
   })();
   await eventually(() => bus.stats().window.waiting === 1, 'a waiting publish');
   child.resume();
   await publishing;
-  await bus.publish('n', 2_000, { confirm: true });
+  await bus.publish('n', 20_000, { confirm: true });
   const { messageCount, missed } = await child.run(({ kept }) => kept.slot.info);
-  expect({ messageCount, missed }).toEqual({ messageCount: 2_001, missed: 0 });
+  expect({ messageCount, missed }).toEqual({ messageCount: 20_001, missed: 0 });
 });

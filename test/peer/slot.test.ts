@@ -69,8 +69,11 @@ function offer(to: OpenSlot, size = 100): void {
     released += 1;
   };
   const hold = { messages: 0, isDisposable: false, release };
-  const head = { bytes, size, sequence, orderHigh: 0, orderLow: sequence, timeHigh: 0, timeLow: 1 };
-  to.offer(new IncomingMessage(head, from, 'a', NO_HEADERS, 0, bytes.length, hold));
+  const origin = {
+    ...{ subject: 'a', headers: NO_HEADERS, from, headBytes: size - bytes.length, sequence },
+    ...{ orderHigh: 0, orderLow: sequence, timeHigh: 0, timeLow: 1 },
+  };
+  to.offer(new IncomingMessage(origin, 0, bytes, 0, bytes.length, hold));
 }
 
 async function readAll(from: OpenSlot): Promise<unknown[]> {

@@ -1,3 +1,7 @@
+import { writeBatchHead } from '../../src/wire/batch.js';
+import { BATCH_HEAD_BYTES } from '../../src/wire/frame.js';
+import { encodeValue } from '../../src/wire/values.js';
+
 // Values as the vector files write them: JSON, and an object with a single key that begins with `$` for what JSON
 // cannot say. test/vectors/README.md lists the forms.
 
@@ -49,4 +53,13 @@ export function fromForm(form: unknown): unknown {
   const read = entries.length === 1 ? forms[name] : undefined;
   if (read !== undefined) return read(content as never);
   return Object.fromEntries(entries.map(([key, value]) => [key, fromForm(value)]));
+}
+
+/** The data of a frame as it is written: a batch has an array with a head of 5 bytes. */
+export function encodeData(flags: readonly string[], form: unknown): Uint8Array {
+  if (!flags.includes('batch')) return encodeValue(fromForm(form));
+  const items = form as unknown[];
+  const head = Buffer.alloc(BATCH_HEAD_BYTES);
+  writeBatchHead(head, 0, items.length);
+  return Buffer.concat([head, ...items.map((item) => Buffer.from(encodeValue(fromForm(item))))]);
 }

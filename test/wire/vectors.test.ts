@@ -25,7 +25,7 @@ import { FrameSplitter } from '../../src/wire/frame-splitter.js';
 import { scanValue } from '../../src/wire/scanner.js';
 import { isPattern, isSubject, matches, PatternTrie } from '../../src/wire/subject.js';
 import { decodeValue, encodeValue } from '../../src/wire/values.js';
-import { fromForm } from './vector-forms.js';
+import { encodeData, fromForm } from './vector-forms.js';
 
 interface FrameVector {
   name: string;
@@ -133,7 +133,7 @@ describe('frames.json', () => {
       ttl,
       ref,
       headers: headers && encodeHeaders(headers),
-      data: encodeValue(fromForm(vector.data)),
+      data: encodeData(vector.flags, vector.data),
     });
     expect(frame.toString('hex')).toBe(vector.hex);
   });
