@@ -133,6 +133,7 @@ export class Relay {
     );
     pipe.handlers = {
       data: (chunk) => this.#receive(session, splitter, chunk),
+      place: () => splitter.place,
       drained: () => {
         session.lastProgress = this.#clock.now();
         if (!session.stuck) return;

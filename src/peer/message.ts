@@ -1,6 +1,7 @@
 // A message as users see it. Its data stays encoded in the chunk it arrived in until somebody looks at it; then,
 // or when the reader moves on, it lets go of the chunk, whose memory is read into again.
 import type { MailslotError } from '../errors.js';
+import { copyBytes } from '../wire/byte-copies.js';
 import { joinHalves } from '../wire/frame-walker.js';
 import { decodeValue, takeValue } from '../wire/values.js';
 import type { SenderRecord } from './sender-records.js';
@@ -65,7 +66,7 @@ export class IncomingMessage implements Message {
   /** Its place in the frame. */
   declare private readonly index: number;
   /** Undefined once the data is decoded. */
-  declare private bytes: Buffer | undefined;
+  declare private bytes: Uint8Array | undefined;
   declare private start: number;
   declare private end: number;
   declare private hold: ChunkHold | undefined;
@@ -74,7 +75,7 @@ export class IncomingMessage implements Message {
   constructor(
     origin: Origin,
     index: number,
-    bytes: Buffer,
+    bytes: Uint8Array,
     start: number,
     end: number,
     hold: ChunkHold | undefined,
@@ -154,7 +155,7 @@ export class IncomingMessage implements Message {
   detach(): void {
     if (this.hold === undefined || this.hold.isDisposable) return;
     if (this.bytes !== undefined) {
-      this.bytes = Buffer.from(this.bytes.subarray(this.start, this.end));
+      this.bytes = copyBytes(this.bytes, this.start, this.end);
       this.end -= this.start;
       this.start = 0;
     }

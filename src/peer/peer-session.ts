@@ -69,6 +69,7 @@ export class PeerSession {
     this.#lookTimer = clock.setTimer(LOOK_INTERVAL, () => this.#look());
     link.pipe.handlers = {
       data: (chunk) => this.#receive(chunk),
+      place: () => (this.#state === 'ended' ? undefined : this.#splitter.place),
       drained() {},
       closed: (cause) => this.end(cause),
     };

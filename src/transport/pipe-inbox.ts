@@ -35,6 +35,11 @@ export class PipeInbox {
     else this.#waiting.push(chunk);
   }
 
+  /** As the owner says it; nobody knows while something waits to be delivered. */
+  place(): Buffer | undefined {
+    return this.#discarded || this.#waiting.length > 0 ? undefined : this.#handlers?.place?.();
+  }
+
   unread(chunk: Buffer): void {
     if (this.#discarded || chunk.length === 0) return;
     this.#waiting.unshift(chunk);

@@ -1,10 +1,15 @@
 // A pipe: two directions of bytes between two processes (or two ends in memory). It knows neither frames nor
 // handshakes. socket-pipe.ts and memory-pipe.ts implement it; one suite of tests runs over both.
 
-/** What a pipe tells its owner. All three are called from the event loop, never from within a call of the owner. */
+/** What a pipe tells its owner. All are called from the event loop, never from within a call of the owner. */
 export interface PipeHandlers {
   /** Bytes arrived. The chunk is the handler's to keep; {@link Pipe.recycle} gives it back. */
   data(chunk: Buffer): void;
+  /**
+   * Where the bytes that come next belong, if they have a place: they are then read into it where that is possible,
+   * and `data` gets the part that was. A hint, asked for before each read.
+   */
+  place?(): Buffer | undefined;
   /** {@link Pipe.queuedBytes} was above 0 after a write and is 0 now: everything has left this process. */
   drained(): void;
   /** The pipe is gone, for whatever reason; called exactly once, and nothing is called after it. */

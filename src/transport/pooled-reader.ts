@@ -3,7 +3,8 @@
 //
 // A quiet socket reads into the scratch buffer that all sockets of a thread share, and what came is copied out of
 // it. One that fills it gets large buffers of its own, lent to the reader of the chunk until they are recycled,
-// and gives them up again after some small reads.
+// and gives them up again after some small reads. What has a place already, because the reader knows which frame it
+// belongs to, is read into that.
 import {
   READ_BUFFER_BYTES,
   READ_POOL_BUFFERS,
@@ -16,21 +17,32 @@ import { BufferPool } from '../util/buffer-pool.js';
 const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
 const pool = new BufferPool(READ_BUFFER_BYTES, READ_POOL_BUFFERS);
 
+/** Who gets what was read, and may say where it belongs. */
+export interface ReaderOwner {
+  data(chunk: Buffer): void;
+  place(): Buffer | undefined;
+}
+
 export class PooledReader {
   #own: Buffer | undefined;
   #smallReads = 0;
-  readonly #take: (chunk: Buffer) => void;
+  readonly #owner: ReaderOwner;
+  /** What is read into instead, for one read. */
+  #place: Buffer | undefined;
 
-  constructor(take: (chunk: Buffer) => void) {
-    this.#take = take;
+  constructor(owner: ReaderOwner) {
+    this.#owner = owner;
   }
 
   /** As `net.connect` and `new net.Socket` take it. */
   readonly onread = {
     // asked for before every read, and not again before that read is done
-    buffer: (): Buffer => this.#own ?? scratch,
+    buffer: (): Buffer => {
+      this.#place = this.#owner.place();
+      return this.#place ?? this.#own ?? scratch;
+    },
     callback: (length: number): boolean => {
-      this.#take(this.#chunk(length));
+      this.#owner.data(this.#place?.subarray(0, length) ?? this.#chunk(length));
       return true;
     },
   };

@@ -25,7 +25,7 @@ export function dialSocket(endpoint: string, options: DialOptions & { clock: Clo
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     const inbox = new PipeInbox(clock);
-    const reader = new PooledReader((chunk) => inbox.data(chunk));
+    const reader = new PooledReader(inbox);
     const socket = net.connect({ path: endpoint, onread: reader.onread });
     // A pause before the connection exists is what keeps Node from reading into it at once.
     socket.pause();
@@ -98,7 +98,7 @@ function acceptSocket(accepted: net.Socket, clock: Clock, pooledReads: boolean):
   const owner = accepted as unknown as { _handle: SocketHandle | null };
   const handle = owner._handle;
   if (!pooledReads || typeof handle?.useUserBuffer !== 'function') return new SocketPipe(accepted, inbox);
-  const reader = new PooledReader((chunk) => inbox.data(chunk));
+  const reader = new PooledReader(inbox);
   owner._handle = null;
   const options = { handle, onread: reader.onread, pauseOnCreate: true, readable: true, writable: true };
   return new SocketPipe(new net.Socket(options as net.SocketConstructorOpts), inbox, reader);

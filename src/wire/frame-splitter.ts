@@ -13,6 +13,9 @@ const NO_OPTIONS_BYTES = 2;
 /** The head of a byte string of 64 KiB or more. */
 const LONG_STRING_HEAD_BYTES = 5;
 
+/** A read of less costs more than the copy that it saves; guess. */
+const SHORTEST_PLACE_BYTES = 32 * 1024;
+
 /** Gives at least so many bytes to assemble a frame in. */
 export type FrameMemory = (bytes: number) => Buffer;
 
@@ -39,6 +42,14 @@ export class FrameSplitter {
   /** Whether the stream is between two frames. */
   get atBoundary(): boolean {
     return this.#held === 0;
+  }
+
+  /** Where the rest of the frame that crosses chunks belongs, if that is much; bytes read into it are not copied. */
+  get place(): Buffer | undefined {
+    const frame = this.#frame;
+    return frame !== undefined && frame.length - this.#held >= SHORTEST_PLACE_BYTES
+      ? frame.subarray(this.#held)
+      : undefined;
   }
 
   /**
@@ -75,7 +86,8 @@ export class FrameSplitter {
     }
     const frame = this.#frame as Buffer | undefined;
     if (frame === undefined) return used;
-    const copied = chunk.copy(frame, this.#held, used);
+    const isInPlace = chunk.buffer === frame.buffer && chunk.byteOffset === frame.byteOffset + this.#held;
+    const copied = isInPlace ? chunk.length : chunk.copy(frame, this.#held, used);
     this.#held += copied;
     if (this.#held === frame.length) this.#endFrame(frame);
     return used + copied;

@@ -54,6 +54,28 @@ for (const { kind, world } of kinds) {
         expect(reader.bytes.equals(Buffer.concat(Array(65).fill(bytes)))).toBe(true);
       });
 
+      it('reads into the place that its reader names, or elsewhere, but never twice into the same', async () => {
+        const [from, to] = await pair();
+        new Owner(from);
+        const bytes = pattern(3 * MiB);
+        const whole = Buffer.alloc(bytes.length);
+        let length = 0;
+        to.handlers = {
+          data: (chunk) => {
+            if (chunk.buffer === whole.buffer) expect(chunk.byteOffset - whole.byteOffset).toBe(length);
+            else chunk.copy(whole, length);
+            length += chunk.length;
+            to.recycle(chunk);
+          },
+          place: () => (length % 3 === 0 ? whole.subarray(length, length + 100_000) : undefined),
+          drained() {},
+          closed() {},
+        };
+        from.write([bytes]);
+        await until(() => length === bytes.length);
+        expect(sha(whole)).toBe(sha(bytes));
+      });
+
       it('transfers 24 MiB unharmed while the reader recycles every chunk', async () => {
         const [from, to] = await pair();
         const hash = createHash('sha256');

@@ -46,6 +46,38 @@ describe('FrameSplitter', () => {
     }
   });
 
+  it('names the place of what a large frame lacks, and copies nothing that was read into it', () => {
+    const memory = Buffer.alloc(300_000, 1);
+    const taken: string[] = [];
+    const frame = frameOf('large', 200_000);
+    const splitter = new FrameSplitter(
+      (bytes, start, end) => {
+        if (end - start < frame.length) return start;
+        taken.push(bytes.toString('hex', start, end));
+        return end;
+      },
+      () => memory,
+    );
+    expect(splitter.place).toBeUndefined();
+    splitter.push(frame.subarray(0, 1_000));
+    for (let at = 1_000; at < frame.length; at += 50_000) {
+      const place = splitter.place!;
+      const chunk = (place ?? Buffer.alloc(50_000)).subarray(0, Math.min(50_000, frame.length - at));
+      frame.copy(chunk, 0, at);
+      splitter.push(chunk);
+    }
+    expect(taken).toEqual([frame.toString('hex')]);
+    expect(splitter.place).toBeUndefined();
+  });
+
+  it('names no place for a little, nor before the size is known', () => {
+    const { splitter } = collector();
+    splitter.push(frameOf('large', 200_000).subarray(0, 5));
+    expect(splitter.place).toBeUndefined();
+    splitter.push(frameOf('large', 200_000).subarray(5, 190_000));
+    expect(splitter.place).toBeUndefined();
+  });
+
   it('assembles in the memory it is given, and hands it back when the frame ended', () => {
     const memory = Buffer.alloc(1_000);
     const taken: [ArrayBufferLike, string][] = [];
