@@ -19,7 +19,11 @@ import {
   WINDOW_BYTES_MIN,
 } from './limits.js';
 import type { Bus, OpenOptions } from './peer/api.js';
-import { OpenBus } from './peer/bus.js';
+import { OpenBus, type OpenBusOptions } from './peer/bus.js';
+import { CheckedBus } from './peer/checked-bus.js';
+import type { Contract } from './peer/contract.js';
+import type { Validate } from './peer/contract-checks.js';
+import type { ContractBus, ContractOptions } from './peer/contract-types.js';
 import { checkNumber, checkOptions, checkSignal, checkText, checkWord } from './peer/options.js';
 import { type BusDirectory, openBusDirectory } from './transport/bus-directory.js';
 import { findHost } from './transport/find-host.js';
@@ -48,14 +52,26 @@ export interface HostOptions {
  * @throws MAILSLOT_UNREACHABLE, _INVALID_NAME, _INVALID_OPTION, _UNSAFE_DIRECTORY, _PATH_TOO_LONG, _BAD_KEY,
  *   _VERSION_MISMATCH; `signal.reason`
  */
-export async function openBus(name: string, options: OpenOptions = {}): Promise<Bus> {
+export function openBus(name: string, options?: OpenOptions): Promise<Bus>;
+/**
+ * The same for a bus whose subjects and data a contract describes.
+ * @throws also MAILSLOT_INVALID_SUBJECT and MAILSLOT_INVALID_OPTION as `defineContract` does
+ */
+export function openBus<const Entries extends Contract, Mode extends Validate = 'both'>(
+  name: string,
+  options: ContractOptions<Entries, Mode>,
+): Promise<ContractBus<Entries, Mode>>;
+export async function openBus(
+  name: string,
+  options: OpenOptions & { contract?: unknown; validate?: Validate } = {},
+): Promise<unknown> {
   const settings = checkOpenOptions(options);
   const directory = await openBusDirectory(name, { directory: options.directory });
   const peerId = peerIdAt(systemClock.randomBytes(PEER_ID_BYTES), 0);
   const hosting = new Hosting(directory, peerId, settings.hostThread, (cause) =>
     bus.emit({ type: 'host-inline', cause }),
   );
-  const bus = new OpenBus({
+  const busOptions: OpenBusOptions = {
     ...settings,
     name,
     directory: directory.path,
@@ -66,7 +82,10 @@ export async function openBus(name: string, options: OpenOptions = {}): Promise<
       reach(directory, { ...context, peerId, hosting: settings.mayHost ? hosting : undefined }),
     hostedEpoch: () => hosting.epoch,
     closeHost: () => hosting.close(),
-  });
+  };
+  const { contract, validate = 'both' } = options;
+  const bus =
+    contract === undefined ? new OpenBus(busOptions) : new CheckedBus(busOptions, { contract, validate });
   try {
     await bus.open();
   } catch (error) {
@@ -211,7 +230,7 @@ async function reach(directory: BusDirectory, options: ReachOptions): Promise<Li
   }
 }
 
-const OPEN_OPTIONS: (keyof OpenOptions)[] = [
+const OPEN_OPTIONS: (keyof ContractOptions)[] = [
   'host',
   'hostThread',
   'label',
@@ -221,9 +240,11 @@ const OPEN_OPTIONS: (keyof OpenOptions)[] = [
   'maxMessageBytes',
   'reconnectTimeout',
   'signal',
+  'contract',
+  'validate',
 ];
 
-function checkOpenOptions(options: OpenOptions) {
+function checkOpenOptions(options: OpenOptions & { validate?: Validate }) {
   const call = 'openBus';
   checkOptions(options, call, OPEN_OPTIONS);
   const { host = 'auto', hostThread = 'worker', label = defaultLabel(), signal } = options;
@@ -238,6 +259,7 @@ function checkOpenOptions(options: OpenOptions) {
   checkSignal(signal, call);
   checkText(label, { call, option: 'label', maxBytes: MAX_LABEL_BYTES });
   checkDirectory(options.directory, call);
+  checkWord(options.validate ?? 'both', { call, option: 'validate', words: ['send', 'receive', 'both'] });
   const openTimeout = timeout;
   return {
     mayHost: host === 'auto',

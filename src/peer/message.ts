@@ -161,6 +161,20 @@ export class IncomingMessage implements Message {
     this.letGo();
   }
 
+  /** What a validator made of the data takes its place. */
+  replaceData(value: unknown): void {
+    this.value = value;
+    this.bytes = undefined;
+    this.letGo();
+  }
+
+  /** What stands for this reply where its data cannot be accepted. */
+  toFailure(error: MailslotError): FailedReply {
+    const { size, sequence, orderHigh, orderLow, timeHigh, timeLow, from, subject } = this;
+    const head = { bytes: UNDEFINED_ITEM, size, sequence, orderHigh, orderLow, timeHigh, timeLow };
+    return new FailedReply(head, from, subject, error);
+  }
+
   /** What a program sees that prints a message. */
   [Symbol.for('nodejs.util.inspect.custom')](): object {
     const { subject, data, headers, sender, order, time, error } = this;
