@@ -161,11 +161,9 @@ export class IncomingMessage implements Message {
     this.letGo();
   }
 
-  /** What a validator made of the data takes its place. */
+  /** What a validator made of the data, which it has looked at, takes its place. */
   replaceData(value: unknown): void {
     this.value = value;
-    this.bytes = undefined;
-    this.letGo();
   }
 
   /** What stands for this reply where its data cannot be accepted. */

@@ -16,7 +16,7 @@ import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { afterwards, busFolder, joinBus } from '../support/scratch.js';
-import { EventLog, isPending, takeData } from '../support/waiting.js';
+import { EventLog, eventually, isPending, takeData } from '../support/waiting.js';
 
 /** Accepts what `isGood` says, a while later. */
 function slowly<T>(isGood: (value: unknown) => boolean): StandardSchema<T> {
@@ -241,6 +241,15 @@ describe('a message that breaks the contract is dropped by its receiver', () => 
     expect((await waiting)?.data).toBe(4);
   });
 
+  it('without giving a read more time for each of them', async () => {
+    const { bus, free } = await both();
+    const slot = await bus.subscribe('number');
+    const reading = slot.read({ timeout: 100 });
+    while (await isPending(reading)) await free.publish('number', 'bad', { confirm: true });
+    expect(await reading).toBeUndefined();
+    expect(slot.info.missed).toBeGreaterThan(1);
+  });
+
   it('on a subject of which the contract has no message', async () => {
     const { bus, free } = await both();
     const slot = await bus.subscribe('>');
@@ -361,6 +370,56 @@ describe('an asynchronous validator', () => {
 });
 
 describe('a query that breaks the contract', () => {
+  it("is not looked at by a responder with 'send'", async () => {
+    const { directory, free } = await both();
+    const trusting = await withContract(directory, 'send');
+    await trusting.respond('math.half', ({ data }) => (typeof data === 'string' ? 1 : 2));
+    expect((await free.query('math.half', 'four')).data).toBe(1);
+  });
+
+  it('and is cancelled while its question is validated is not handled', async () => {
+    const { directory, free } = await both();
+    let begin = () => {};
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    let end = () => {};
+    const schema: StandardSchema = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: async () => {
+          begin();
+          await new Promise<void>((resolve) => {
+            end = resolve;
+          });
+          return { value: 1 };
+        },
+      },
+    };
+    const bus = await openBus('test', {
+      directory,
+      hostThread: 'inline',
+      contract: defineContract({ 'wait.*': query(schema, schema) }),
+    });
+    afterwards(() => bus.close());
+    let handled = 0;
+    await bus.respond('wait.*', () => {
+      handled += 1;
+    });
+    const controller = new AbortController();
+    const asked = free.query('wait.one', 1, { signal: controller.signal });
+    await begun;
+    controller.abort(new Error('enough'));
+    await expect(asked).rejects.toThrow('enough');
+    // what the host was told before this answer, the responder has heard
+    await free.peers();
+    await bus.peers();
+    end();
+    await eventually(() => bus.stats().queries.answered === 1);
+    expect(handled).toBe(0);
+  });
+
   it('in its question is answered with an error, and no handler sees it', async () => {
     const { bus, free } = await both();
     let handled = 0;
@@ -396,6 +455,15 @@ describe('a query that breaks the contract', () => {
     const error = await failure(bus.query('math.half', 4));
     expect(error.code).toBe('MAILSLOT_RESPONDER_FAILED');
     expect(error.message).toContain(`query: the answer of ${free.id} to "math.half"`);
+  });
+
+  it('is told apart from a handler that throws, among many answers', async () => {
+    const { bus, free } = await both();
+    await free.respond('math.half', () => {
+      throw new Error('no halves today');
+    });
+    for await (const { error } of bus.queryAll('math.half', 4))
+      expect(error?.message).toBe('no halves today');
   });
 
   it('in one of many answers shows there as `error`', async () => {
