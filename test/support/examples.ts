@@ -17,6 +17,8 @@ export interface Program {
   readonly source: string;
   /** What it prints; undefined when the page does not say. */
   readonly output: string | undefined;
+  /** Whether another program of the example imports it: then it is not run by itself. */
+  readonly isModule: boolean;
 }
 
 /** Programs that run together on one bus: those under one heading. */
@@ -52,9 +54,17 @@ function programsIn(body: string): Program[] {
   const outputs = new Map(
     blocks.filter(({ language }) => language === 'text').map(({ title, text }) => [title, text]),
   );
-  return blocks
-    .filter(({ language, title }) => language !== 'text' && PROGRAM.test(title))
-    .map(({ title, text }) => ({ file: title, source: text, output: outputs.get(title) }));
+  const files = blocks.filter(({ language, title }) => language !== 'text' && PROGRAM.test(title));
+  const isImported = (file: string) => {
+    const name = file.replace(/\.\w+$/, '');
+    return files.some(({ text }) => new RegExp(`from '\\./${name}\\.`).test(text));
+  };
+  return files.map(({ title, text }) => ({
+    file: title,
+    source: text,
+    output: outputs.get(title),
+    isModule: isImported(title),
+  }));
 }
 
 /** A folder with these programs, in which the package and what else they import can be found. */
@@ -65,6 +75,7 @@ export function makeProject(programs: readonly Program[]): { path: string; remov
   symlinkSync(root, join(modules, 'mailslot'), 'junction');
   const bin = join(modules, '.bin', 'mailslot');
   writeFileSync(bin, `#!/bin/sh\nexec node '${join(root, 'dist/cli/main.js')}' "$@"\n`, { mode: 0o755 });
+  writeFileSync(join(folder.path, 'package.json'), '{"type":"module"}');
   for (const { file, source } of programs) writeFileSync(join(folder.path, file), source);
   for (const name of importedBy(programs)) install(name, modules);
   return folder;
@@ -99,7 +110,7 @@ export async function runExample({ programs }: Example): Promise<Outcome[]> {
   const project = makeProject(programs);
   const running: Running[] = [];
   try {
-    for (const program of programs) {
+    for (const program of programs.filter(({ isModule }) => !isModule)) {
       const started = new Running(program, project.path);
       running.push(started);
       await started.begun();
