@@ -38,7 +38,7 @@ describe.each(pages)('docs/guide/%s', (page) => {
     expect(programs.filter(({ output, isModule }) => !isModule && output === undefined)).toEqual([]);
   });
 
-  it.concurrent.each(examples)('does what it says: $title', async (example) => {
+  it.concurrent.each(examples)('does what it says: $title', { timeout: 60_000 }, async (example) => {
     if (isWindows && example.programs.some(({ file }) => file.endsWith('.sh'))) return;
     for (const { file, stdout, stderr, code } of await runExample(example)) {
       const stated = example.programs.find((program) => program.file === file)!.output!;

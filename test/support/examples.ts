@@ -1,7 +1,6 @@
 // The examples of a page, and how they are run: each program in a process of its own, in a project in which
 // `mailslot` is installed, as a reader would have it. docs/guide/README.md has the convention.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -115,7 +114,7 @@ export async function runExample({ programs }: Example): Promise<Outcome[]> {
       running.push(started);
       await started.begun();
     }
-    await running.at(-1)!.ended;
+    await running.at(-1)!.ended();
     await Promise.all(running.map((program) => program.finished()));
     return running.map((program) => program.outcome);
   } finally {
@@ -125,7 +124,6 @@ export async function runExample({ programs }: Example): Promise<Outcome[]> {
 }
 
 class Running {
-  readonly ended: Promise<unknown>;
   readonly #program: Program;
   readonly #process: ChildProcess;
   #stdout = '';
@@ -134,12 +132,15 @@ class Running {
 
   constructor(program: Program, folder: string) {
     this.#program = program;
-    const [command, ...args] = commandFor(program.file);
+    const { file } = program;
+    const [command, ...args] = commandFor(file);
     const PATH = `${join(folder, 'node_modules/.bin')}${delimiter}${process.env['PATH'] ?? ''}`;
     this.#process = spawn(command!, args, {
       cwd: folder,
       env: { ...process.env, PATH, MAILSLOT_DIR: join(folder, 'bus'), NO_COLOR: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
+      // a shell and what it has started are stopped together
+      detached: isShell(file),
     });
     this.#process.stdout!.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text;
@@ -147,7 +148,7 @@ class Running {
     this.#process.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr += text;
     });
-    this.ended = once(this.#process, 'close').then(() => {
+    this.#process.once('close', () => {
       this.#isOver = true;
     });
   }
@@ -158,25 +159,52 @@ class Running {
     return { file: this.#program.file, stdout: this.#stdout, stderr: this.#stderr, code };
   }
 
+  /** It has said something; where its output is for others, as in a shell, that it is ready goes to stderr. */
   async begun(): Promise<void> {
-    await eventually(() => this.#isOver || this.#stdout !== '', `a line of ${this.#program.file}`);
+    await this.#reaches(() => this.#stdout + this.#stderr !== '', 'the first line');
+  }
+
+  async ended(): Promise<void> {
+    await this.#reaches(() => false, 'the end');
   }
 
   async finished(): Promise<void> {
     const lines = this.#program.output?.split('\n').length ?? 0;
-    const hasPrinted = () => this.#isOver || this.#stdout.split('\n').length >= lines;
-    await eventually(hasPrinted, `the output of ${this.#program.file}`);
+    await this.#reaches(() => this.#stdout.split('\n').length >= lines, 'all of the output');
   }
 
   async stop(): Promise<void> {
     if (this.#isOver) return;
-    this.#process.kill('SIGKILL');
-    await this.ended;
+    if (isShell(this.#program.file)) killGroup(this.#process.pid!);
+    else this.#process.kill('SIGKILL');
+    await this.ended();
+  }
+
+  async #reaches(isThere: () => boolean, what: string): Promise<void> {
+    try {
+      await eventually(() => this.#isOver || isThere(), what);
+    } catch (cause) {
+      const { file, stdout, stderr } = this.outcome;
+      throw new Error(`${file} does not come to ${what}; it printed:\n${stdout}${stderr}`, { cause });
+    }
   }
 }
 
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    // the last of them has ended by itself in this moment
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+function isShell(file: string): boolean {
+  return file.endsWith('.sh');
+}
+
 function commandFor(file: string): string[] {
-  if (file.endsWith('.sh')) return ['sh', '-e', file];
+  if (isShell(file)) return ['sh', '-e', file];
   if (file.endsWith('.mjs')) return [process.execPath, file];
   const tsx = pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).href;
   return [process.execPath, '--import', tsx, file];
