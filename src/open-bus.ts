@@ -22,7 +22,7 @@ import type { Bus, OpenOptions } from './peer/api.js';
 import { OpenBus, type OpenBusOptions } from './peer/bus.js';
 import { CheckedBus } from './peer/checked-bus.js';
 import type { Contract } from './peer/contract.js';
-import type { Validate } from './peer/contract-checks.js';
+import { ContractChecks, type Validate } from './peer/contract-checks.js';
 import type { ContractBus, ContractOptions } from './peer/contract-types.js';
 import { checkNumber, checkOptions, checkSignal, checkText, checkWord } from './peer/options.js';
 import { type BusDirectory, openBusDirectory } from './transport/bus-directory.js';
@@ -61,11 +61,9 @@ export function openBus<const Entries extends Contract, Mode extends Validate = 
   name: string,
   options: ContractOptions<Entries, Mode>,
 ): Promise<ContractBus<Entries, Mode>>;
-export async function openBus(
-  name: string,
-  options: OpenOptions & { contract?: unknown; validate?: Validate } = {},
-): Promise<unknown> {
+export async function openBus(name: string, options: OpenOptions & ContractSettings = {}): Promise<unknown> {
   const settings = checkOpenOptions(options);
+  const checks = checkContract(options);
   const directory = await openBusDirectory(name, { directory: options.directory });
   const peerId = peerIdAt(systemClock.randomBytes(PEER_ID_BYTES), 0);
   const hosting = new Hosting(directory, peerId, settings.hostThread, (cause) =>
@@ -83,9 +81,7 @@ export async function openBus(
     hostedEpoch: () => hosting.epoch,
     closeHost: () => hosting.close(),
   };
-  const { contract, validate = 'both' } = options;
-  const bus =
-    contract === undefined ? new OpenBus(busOptions) : new CheckedBus(busOptions, { contract, validate });
+  const bus = checks === undefined ? new OpenBus(busOptions) : new CheckedBus(busOptions, checks);
   try {
     await bus.open();
   } catch (error) {
@@ -244,7 +240,7 @@ const OPEN_OPTIONS: (keyof ContractOptions)[] = [
   'validate',
 ];
 
-function checkOpenOptions(options: OpenOptions & { validate?: Validate }) {
+function checkOpenOptions(options: OpenOptions) {
   const call = 'openBus';
   checkOptions(options, call, OPEN_OPTIONS);
   const { host = 'auto', hostThread = 'worker', label = defaultLabel(), signal } = options;
@@ -259,7 +255,6 @@ function checkOpenOptions(options: OpenOptions & { validate?: Validate }) {
   checkSignal(signal, call);
   checkText(label, { call, option: 'label', maxBytes: MAX_LABEL_BYTES });
   checkDirectory(options.directory, call);
-  checkWord(options.validate ?? 'both', { call, option: 'validate', words: ['send', 'receive', 'both'] });
   const openTimeout = timeout;
   return {
     mayHost: host === 'auto',
@@ -271,6 +266,22 @@ function checkOpenOptions(options: OpenOptions & { validate?: Validate }) {
     maxMessageBytes,
     signal,
   };
+}
+
+interface ContractSettings {
+  contract?: unknown;
+  validate?: Validate;
+}
+
+/** What data is held against; undefined without a contract. */
+function checkContract({ contract, validate }: ContractSettings): ContractChecks | undefined {
+  const [call, option] = ['openBus', 'validate'];
+  if (validate !== undefined) checkWord(validate, { call, option, words: ['send', 'receive', 'both'] });
+  if (contract !== undefined) return new ContractChecks(contract, validate ?? 'both');
+  if (validate === undefined) return undefined;
+  const message =
+    'openBus: there is nothing to `validate` without a `contract`; pass one, made by defineContract()';
+  throw new MailslotError('MAILSLOT_INVALID_OPTION', message);
 }
 
 function checkDirectory(directory: unknown, call: string): void {

@@ -14,7 +14,7 @@ import type {
 import { OpenBus, type OpenBusOptions } from './bus.js';
 import { CheckedIterator } from './checked-iterator.js';
 import { CheckedSlot } from './checked-slot.js';
-import { ContractChecks, type Validate } from './contract-checks.js';
+import type { ContractChecks } from './contract-checks.js';
 import type { IncomingMessage, Message } from './message.js';
 import { checkHandler } from './options.js';
 import { PublishPromise } from './publish-promise.js';
@@ -29,10 +29,9 @@ export class CheckedBus extends OpenBus {
   /** Settles when the last publish that has to wait for a validator was sent or refused. */
   #validating: Promise<unknown> | undefined;
 
-  /** @throws MAILSLOT_INVALID_SUBJECT, MAILSLOT_INVALID_OPTION for a contract that is none */
-  constructor(options: OpenBusOptions, { contract, validate }: { contract: unknown; validate: Validate }) {
+  constructor(options: OpenBusOptions, checks: ContractChecks) {
     super(options);
-    this.#checks = new ContractChecks(contract, validate);
+    this.#checks = checks;
     this.#clock = options.clock;
   }
 
@@ -65,6 +64,10 @@ export class CheckedBus extends OpenBus {
       if (this.#validating === turn) this.#validating = undefined;
     });
     return published;
+  }
+
+  protected override async whenHandedOver(): Promise<void> {
+    while (this.#validating !== undefined) await this.#validating;
   }
 
   override subscribe<T>(

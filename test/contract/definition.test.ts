@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { EntryTable } from '../../src/peer/contract.js';
 import { matches, patternsMeet } from '../../src/wire/subject.js';
+import { runProgram } from '../support/program.js';
 import { busFolder } from '../support/scratch.js';
 
 const text = message(z.string());
@@ -26,6 +27,12 @@ describe('defineContract', () => {
     const contract = defineContract(entries);
     expect(contract).toBe(entries);
     expect(Object.isFrozen(contract)).toBe(true);
+  });
+
+  it('takes validators that are functions', () => {
+    const standard = { version: 1, vendor: 'test', validate: (value: unknown) => ({ value }) } as const;
+    const callable = Object.assign(() => true, { '~standard': standard });
+    expect(() => defineContract({ a: message(callable) })).not.toThrow();
   });
 
   it.each(['', 'a..b', '>.a', 'a*', '$peers', 'a b'])('refuses the key "%s"', (key) => {
@@ -74,7 +81,15 @@ describe('defineContract', () => {
     await expect(
       openBus('test', { directory, contract: { a: text }, validate: 'never' as 'both' }),
     ).rejects.toThrow("'send' or 'receive' or 'both'");
+    const withoutContract = { directory, validate: 'send' };
+    await expect(openBus('test', withoutContract)).rejects.toMatchObject({ code: 'MAILSLOT_INVALID_OPTION' });
   });
+});
+
+it('a program with a contract that is none ends', async () => {
+  const source = `await openBus('test', { directory, contract: { 'a..b': 1 } }).catch(({ code }) => console.log(code));`;
+  const { code, stdout } = await runProgram(busFolder(), source);
+  expect([code, stdout]).toEqual([0, 'MAILSLOT_INVALID_SUBJECT\n']);
 });
 
 describe('an entry', () => {

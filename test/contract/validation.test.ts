@@ -357,6 +357,15 @@ describe('an asynchronous validator', () => {
     expect((await refused).message).toContain('at data.deep[0]: no good');
   });
 
+  it('is waited for by drain', async () => {
+    const { bus, free } = await both();
+    const slot = await free.subscribe('>');
+    for (const data of [1, 2]) void bus.publish('mail.slow', data);
+    void bus.publish('number', 3);
+    await bus.drain();
+    expect(await takeData(slot, 3)).toEqual([1, 2, 3]);
+  });
+
   it('is waited for by query and respond', async () => {
     const { bus, free } = await both();
     await bus.respond('math.slow', ({ data }) => data / 2);
