@@ -168,9 +168,7 @@ export class IncomingMessage implements Message {
 
   /** What stands for this reply where its data cannot be accepted. */
   toFailure(error: MailslotError): FailedReply {
-    const { size, sequence, orderHigh, orderLow, timeHigh, timeLow, from, subject } = this;
-    const head = { bytes: UNDEFINED_ITEM, size, sequence, orderHigh, orderLow, timeHigh, timeLow };
-    return new FailedReply(head, from, subject, error);
+    return new FailedReply(this.origin, error);
   }
 
   /** What a program sees that prints a message. */

@@ -14,12 +14,12 @@ describe('addressing: overlapping subscriptions of one process', () => {
     const peer = await rawPeer(directory, {
       slots: patterns.map((pattern, index) => ({ id: index + 1, role: 'slot', pattern, isNew: true })),
     });
-    for (let i = 0; i < 20; i += 1) await bus.publish('order.new', i);
-    await bus.publish('order.old', 20);
-    await bus.publish('elsewhere', 21);
+    // by turns, since messages of one subject in a row may share a frame
+    const subjects = [...Array(10).fill(['order.new', 'order.old']).flat(), 'elsewhere'];
+    for (const subject of subjects) await bus.publish(subject, 1);
     await peer.receives(Kind.publish, ({ subject }) => subject === 'elsewhere');
     const frames = peer.frames.filter(({ kind }) => kind === Kind.publish).map(({ subject }) => subject);
-    expect(frames).toEqual([...Array(20).fill('order.new'), 'order.old', 'elsewhere']);
+    expect(frames).toEqual(subjects);
   });
 
   it('lose only the one that is closed', async () => {
