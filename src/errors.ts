@@ -43,7 +43,7 @@ export interface MailslotErrorOptions {
   cause?: unknown;
   /** Whether the same call may succeed later. @default what the catalogue says of the code */
   retryable?: boolean;
-  /** What the responder's handler put on its error as `data` (`MAILSLOT_RESPONDER_FAILED` only). */
+  /** What the responder's handler put on its error as `data`; or what is wrong with data that breaks a contract. */
   data?: unknown;
   /** The `code` of the error that the responder's handler threw (`MAILSLOT_RESPONDER_FAILED` only). */
   responderCode?: string;
@@ -55,7 +55,10 @@ export class MailslotError extends Error {
   readonly code: MailslotErrorCode;
   /** Whether the same call may succeed later without a change by the caller. */
   readonly retryable: boolean;
-  /** The `data` property of the error that a responder's handler threw, as far as it can be encoded. */
+  /**
+   * The `data` property of the error that a responder's handler threw, as far as it can be encoded; of a broken
+   * contract a `ContractIssue[]`.
+   */
   readonly data: unknown;
   /** The `code` of the error that a responder's handler threw. */
   readonly responderCode: string | undefined;

@@ -23,5 +23,16 @@ export type {
   SlotInfo,
   SubscribeOptions,
 } from './peer/api.js';
+export {
+  type Contract,
+  defineContract,
+  type MessageEntry,
+  message,
+  type QueryEntry,
+  query,
+} from './peer/contract.js';
+export type { Validate } from './peer/contract-checks.js';
+export type { ContractBus, ContractOptions } from './peer/contract-types.js';
 export type { Message } from './peer/message.js';
 export type { Gap } from './peer/slot-queue.js';
+export type { ContractIssue, StandardSchema } from './peer/standard-schema.js';

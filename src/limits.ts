@@ -162,3 +162,6 @@ export const MAX_TIMEOUT = 0x7fff_ffff;
 export const SPARE_SLAB_BYTES = 2 * WINDOW_BYTES_MAX;
 /** Free memory that a host keeps for frames that cross chunks: two windows of one busy publisher. */
 export const SPARE_FRAME_BYTES = 2 * WINDOW_BYTES_MAX;
+
+/** Things wrong with one message that an error of a contract lists. Origin: guess; a person reads the first few. */
+export const CONTRACT_ISSUES = 16;

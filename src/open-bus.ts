@@ -19,7 +19,11 @@ import {
   WINDOW_BYTES_MIN,
 } from './limits.js';
 import type { Bus, OpenOptions } from './peer/api.js';
-import { OpenBus } from './peer/bus.js';
+import { OpenBus, type OpenBusOptions } from './peer/bus.js';
+import { CheckedBus } from './peer/checked-bus.js';
+import type { Contract } from './peer/contract.js';
+import { ContractChecks, type Validate } from './peer/contract-checks.js';
+import type { ContractBus, ContractOptions } from './peer/contract-types.js';
 import { checkNumber, checkOptions, checkSignal, checkText, checkWord } from './peer/options.js';
 import { type BusDirectory, openBusDirectory } from './transport/bus-directory.js';
 import { findHost } from './transport/find-host.js';
@@ -48,14 +52,24 @@ export interface HostOptions {
  * @throws MAILSLOT_UNREACHABLE, _INVALID_NAME, _INVALID_OPTION, _UNSAFE_DIRECTORY, _PATH_TOO_LONG, _BAD_KEY,
  *   _VERSION_MISMATCH; `signal.reason`
  */
-export async function openBus(name: string, options: OpenOptions = {}): Promise<Bus> {
+export function openBus(name: string, options?: OpenOptions): Promise<Bus>;
+/**
+ * The same for a bus whose subjects and data a contract describes.
+ * @throws also MAILSLOT_INVALID_SUBJECT and MAILSLOT_INVALID_OPTION as `defineContract` does
+ */
+export function openBus<const Entries extends Contract, Mode extends Validate = 'both'>(
+  name: string,
+  options: ContractOptions<Entries, Mode>,
+): Promise<ContractBus<Entries, Mode>>;
+export async function openBus(name: string, options: OpenOptions & ContractSettings = {}): Promise<unknown> {
   const settings = checkOpenOptions(options);
+  const checks = checkContract(options);
   const directory = await openBusDirectory(name, { directory: options.directory });
   const peerId = peerIdAt(systemClock.randomBytes(PEER_ID_BYTES), 0);
   const hosting = new Hosting(directory, peerId, settings.hostThread, (cause) =>
     bus.emit({ type: 'host-inline', cause }),
   );
-  const bus = new OpenBus({
+  const busOptions: OpenBusOptions = {
     ...settings,
     name,
     directory: directory.path,
@@ -66,7 +80,8 @@ export async function openBus(name: string, options: OpenOptions = {}): Promise<
       reach(directory, { ...context, peerId, hosting: settings.mayHost ? hosting : undefined }),
     hostedEpoch: () => hosting.epoch,
     closeHost: () => hosting.close(),
-  });
+  };
+  const bus = checks === undefined ? new OpenBus(busOptions) : new CheckedBus(busOptions, checks);
   try {
     await bus.open();
   } catch (error) {
@@ -211,7 +226,7 @@ async function reach(directory: BusDirectory, options: ReachOptions): Promise<Li
   }
 }
 
-const OPEN_OPTIONS: (keyof OpenOptions)[] = [
+const OPEN_OPTIONS: (keyof ContractOptions)[] = [
   'host',
   'hostThread',
   'label',
@@ -221,6 +236,8 @@ const OPEN_OPTIONS: (keyof OpenOptions)[] = [
   'maxMessageBytes',
   'reconnectTimeout',
   'signal',
+  'contract',
+  'validate',
 ];
 
 function checkOpenOptions(options: OpenOptions) {
@@ -249,6 +266,22 @@ function checkOpenOptions(options: OpenOptions) {
     maxMessageBytes,
     signal,
   };
+}
+
+interface ContractSettings {
+  contract?: unknown;
+  validate?: Validate;
+}
+
+/** What data is held against; undefined without a contract. */
+function checkContract({ contract, validate }: ContractSettings): ContractChecks | undefined {
+  const [call, option] = ['openBus', 'validate'];
+  if (validate !== undefined) checkWord(validate, { call, option, words: ['send', 'receive', 'both'] });
+  if (contract !== undefined) return new ContractChecks(contract, validate ?? 'both');
+  if (validate === undefined) return undefined;
+  const message =
+    'openBus: there is nothing to `validate` without a `contract`; pass one, made by defineContract()';
+  throw new MailslotError('MAILSLOT_INVALID_OPTION', message);
 }
 
 function checkDirectory(directory: unknown, call: string): void {

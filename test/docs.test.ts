@@ -172,7 +172,7 @@ describe('links', () => {
 });
 
 function markdownFiles(folder: string): string[] {
-  return ['.', 'docs', 'docs/decisions', 'test/vectors'].flatMap((name) => {
+  return ['.', 'docs', 'docs/decisions', 'docs/guide', 'test/vectors'].flatMap((name) => {
     const path = join(folder, name);
     if (!existsSync(path)) return [];
     return readdirSync(path)

@@ -385,8 +385,12 @@ export class OpenBus implements Bus {
     await this.close();
   }
 
+  /** Nothing that was published is held back in front of the window; here nothing ever is. */
+  protected async whenHandedOver(): Promise<void> {}
+
   /** Slots that somebody reads run empty, handlers finish, and what was published is taken everywhere. */
   async #finishAccepted(): Promise<void> {
+    await this.whenHandedOver();
     const read = this.#slots.all().filter((slot) => slot.isRead);
     await Promise.all([...read.map((slot) => slot.drain()), this.#responders.whenIdle()]);
     // not before: the host fails what a closed responder has not answered

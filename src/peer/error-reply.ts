@@ -5,7 +5,18 @@ import { MAX_ERROR_MESSAGE_BYTES, MAX_RESPONDER_CODE_BYTES } from '../limits.js'
 import type { ErrorReply } from '../wire/control.js';
 import { encodeValue } from '../wire/values.js';
 
+/** A question that no handler has seen: the asker's own fault, and told to it under its own code. */
+export class RefusedQuestion extends MailslotError {}
+
 export function describeFailure(error: unknown): ErrorReply {
+  if (error instanceof RefusedQuestion) {
+    const { code, message, data } = error;
+    return {
+      code,
+      message: shorten(message, MAX_ERROR_MESSAGE_BYTES),
+      ...(isEncodable(data) ? { data } : {}),
+    };
+  }
   if (MailslotError.is(error, 'MAILSLOT_NOT_ENCODABLE')) {
     return { code: error.code, message: shorten(error.message, MAX_ERROR_MESSAGE_BYTES) };
   }

@@ -162,6 +162,16 @@ export class IncomingMessage implements Message {
     this.letGo();
   }
 
+  /** What a validator made of the data, which it has looked at, takes its place. */
+  replaceData(value: unknown): void {
+    this.value = value;
+  }
+
+  /** What stands for this reply where its data cannot be accepted. */
+  toFailure(error: MailslotError): FailedReply {
+    return new FailedReply(this.origin, error);
+  }
+
   /** What a program sees that prints a message. */
   [Symbol.for('nodejs.util.inspect.custom')](): object {
     const { subject, data, headers, sender, order, time, error } = this;

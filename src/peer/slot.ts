@@ -154,6 +154,16 @@ export class OpenSlot implements Slot<unknown, Item> {
     else this.#queue.pushGap(gap);
   }
 
+  /**
+   * A message that was read already is not fit to be shown: it counts as missing.
+   * @returns the marker to put in its place, where markers are wanted
+   */
+  refuse(blame: Blame): Gap | undefined {
+    this.#missed += 1;
+    this.#options.owner.gap(this, 1, blame);
+    return this.#options.gaps ? { gap: { missed: 1 } } : undefined;
+  }
+
   firstUntaken(sender: IncomingMessage['from']): number | undefined {
     return this.#queue.firstUntaken(sender);
   }

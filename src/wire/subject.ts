@@ -96,6 +96,16 @@ export function matches(pattern: string, subject: string): boolean {
   return tokens.length > fixed.length && fixed.every((token, i) => token === '*' || token === tokens[i]);
 }
 
+/** Whether some subject is matched by both patterns, which must be valid. */
+export function patternsMeet(one: string, other: string): boolean {
+  const [a, b] = [one.split('.'), other.split('.')];
+  for (let i = 0; i < a.length && i < b.length; i += 1) {
+    if (a[i] === '>' || b[i] === '>') return true;
+    if (a[i] !== b[i] && a[i] !== '*' && b[i] !== '*') return false;
+  }
+  return a.length === b.length;
+}
+
 interface Entry<T> {
   readonly value: T;
   readonly serial: number;

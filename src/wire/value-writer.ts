@@ -253,7 +253,8 @@ const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
 /** Of a long key an error shows so much. */
 const SHOWN_KEY = 40;
 
-function stepText(step: Step): string {
+/** One step of a path as an error shows it. */
+export function stepText(step: Step): string {
   if (typeof step === 'number') return `[${step}]`;
   if (typeof step === 'object') return `<${step.place}>`;
   if (IDENTIFIER.test(step) && step.length <= SHOWN_KEY) return `.${step}`;
