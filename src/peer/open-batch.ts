@@ -1,22 +1,12 @@
 // The frame that was written last, for as long as it is not sent: a further message on its subject joins it, which
 // saves a header on the wire and in the host. The first message is an ordinary frame; the second makes it a batch.
 import { batchItemSize, writeBatchHead, writeItemStart } from '../wire/batch.js';
+import { copyInto } from '../wire/byte-copies.js';
 import { At, BATCH_HEAD_BYTES, Flag, PREFIX_BYTES, writeU32 } from '../wire/frame.js';
 import { byteStringHeadSize, writeByteStringHead } from '../wire/values.js';
 
 /** Longer data stays a frame of its own: moving the first message would cost more than a header does. */
 const LONGEST_JOINING_BYTES = 4 * 1024;
-
-/** Below this a loop is faster than `set`, which has a fixed cost; measured. */
-const LOOP_BELOW_BYTES = 48;
-
-/** Copies bytes to `at`; returns the position behind them. */
-export function copyTo(target: Uint8Array, at: number, from: Uint8Array): number {
-  const { length } = from;
-  if (length >= LOOP_BELOW_BYTES) target.set(from, at);
-  else for (let index = 0; index < length; index += 1) target[at + index] = from[index]!;
-  return at + length;
-}
 
 export class OpenBatch {
   /** What the frame is about; no subject is empty, so this is when none is open. */
@@ -59,7 +49,7 @@ export class OpenBatch {
     let at = writeItemStart(bytes, this.#end, data);
     if (isBytes) at = writeByteStringHead(bytes, at, length);
     this.#count += 1;
-    this.#end = copyTo(bytes, at, body);
+    this.#end = copyInto(bytes, at, body);
     return this.#end;
   }
 

@@ -3,6 +3,7 @@
 import { MailslotError } from '../errors.js';
 import { MAX_HEADERS, MAX_HEADERS_BYTES, MAX_SUBJECT_BYTES, PACE_BYTES } from '../limits.js';
 import type { Clock } from '../util/clock.js';
+import { copyInto } from '../wire/byte-copies.js';
 import type { SettledReceipt } from '../wire/control.js';
 import {
   At,
@@ -19,7 +20,6 @@ import { type PeerId, parsePeerId } from '../wire/peer-id.js';
 import { checkSubject } from '../wire/subject.js';
 import { byteStringHeadSize, encodeValue, isPlainBytes, writeByteStringHead } from '../wire/values.js';
 import type { PublishOptions, Receipt } from './api.js';
-import { copyTo } from './open-batch.js';
 import { checkFlag, describe, isWellFormed } from './options.js';
 import type { Outbox } from './outbox.js';
 
@@ -113,7 +113,7 @@ export class Publisher {
     const { bytes } = slab;
     const at = slab.end - size;
     bytes.set(head, at);
-    copyTo(bytes, at + head.length, body);
+    copyInto(bytes, at + head.length, body);
     this.#outbox.seal(bytes, at, size);
     this.#outbox.openBatch(subject, { at, dataAt: at + At.subject + subject.length + 2, end: at + size });
     this.messages += 1;

@@ -11,8 +11,10 @@ export const LONGEST_SHARED_BYTES = 2 * 1024;
 const SHORTEST_UNZEROED = 16 * 1024;
 /** Shorter ones lie in V8's heap, without any slab; measured. */
 const SHORTEST_SHARED = 32;
-/** Up to this length a loop copies faster than a native call; measured. */
+/** Up to this length a loop copies faster than a native call, which takes a view of the source first; measured. */
 const LOOPED_BYTES = 96;
+/** …and up to this one where the source is a whole array. */
+const LONGEST_SET_BYTES = 24;
 
 let slab = newSlab();
 let used = 0;
@@ -28,8 +30,28 @@ export function copyBytes(bytes: Uint8Array, start: number, end: number): Uint8A
   const length = end - start;
   const copy = memoryFor(length);
   if (length > LOOPED_BYTES) copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, length));
-  else for (let i = 0; i < length; i += 1) copy[i] = bytes[start + i]!;
+  else loop(bytes, start, copy, 0, length);
   return copy;
+}
+
+/** Copies all of `bytes` to `at` in `target`; returns the position behind it. */
+export function copyInto(target: Uint8Array, at: number, bytes: Uint8Array): number {
+  const { length } = bytes;
+  if (length > LONGEST_SET_BYTES) target.set(bytes, at);
+  else loop(bytes, 0, target, at, length);
+  return at + length;
+}
+
+// four at a time: a third less than one at a time for 16 bytes, measured
+function loop(from: Uint8Array, start: number, to: Uint8Array, at: number, length: number): void {
+  let i = 0;
+  for (const last = length - 3; i < last; i += 4) {
+    to[at + i] = from[start + i]!;
+    to[at + i + 1] = from[start + i + 1]!;
+    to[at + i + 2] = from[start + i + 2]!;
+    to[at + i + 3] = from[start + i + 3]!;
+  }
+  for (; i < length; i += 1) to[at + i] = from[start + i]!;
 }
 
 function memoryFor(length: number): Uint8Array {
