@@ -9,6 +9,8 @@ import { ForeignClient } from './foreign/foreign-client.js';
 const RESENT = 8;
 const CONFIRM = 1;
 const ACK_SOON = 16;
+const NO_ECHO = 4;
+const BATCH = 4096;
 const ALL = 1024;
 const ERROR = 512;
 
@@ -73,6 +75,26 @@ describe.skipIf(process.platform === 'win32')('a foreign client', () => {
       data: [{ sender: Buffer.from(message.sender, 'hex'), upTo: message.sequence }],
     });
     expect(await receipt).toEqual({ receivers: 1, order: message.order });
+  });
+
+  it('gets and sends several messages in one frame', async () => {
+    const slot = await subscribe('both');
+    await client.join({ slots: [{ id: 1, role: 'slot', pattern: 'both', new: true }] });
+    for (let i = 1; i <= 4; i += 1) void bus.publish('both', i);
+    const found: unknown[] = [];
+    while (found.length < 4) {
+      const frame = await client.next(0);
+      if (frame.flags & BATCH) found.push(...(frame.data as Buffer[]).map((item) => client.read(item)));
+      else found.push(frame.data);
+      const upTo = found.length;
+      client.send({ kind: 5, data: [{ sender: Buffer.from(frame.sender, 'hex'), upTo }] });
+    }
+    expect(found).toEqual([1, 2, 3, 4]);
+    client.sendBatch({ sequence: 1, subject: 'both', time: 1 }, ['five', { six: 6 }]);
+    client.send({ kind: 0, flags: CONFIRM | ACK_SOON | NO_ECHO, sequence: 3, subject: 'both', data: 7 });
+    const data = [];
+    for (let i = 0; i < 7; i += 1) data.push((await slot.read())!.data);
+    expect(data).toEqual([1, 2, 3, 4, 'five', { six: 6 }, 7]);
   });
 
   it('opens and closes slots', async () => {

@@ -1,6 +1,16 @@
 // Streams of frames as host and peers send them, and what becomes of them on their way to being an attack: bits
 // turned, parts cut out or doubled, lengths that lie, ends that are missing.
-import { At, encodeFrame, Flag, type FrameFields, frameSize, Kind, writeU32 } from '../../src/wire/frame.js';
+import { writeBatchHead } from '../../src/wire/batch.js';
+import {
+  At,
+  BATCH_HEAD_BYTES,
+  encodeFrame,
+  Flag,
+  type FrameFields,
+  frameSize,
+  Kind,
+  writeU32,
+} from '../../src/wire/frame.js';
 import type { PeerId } from '../../src/wire/peer-id.js';
 import { encodeValue } from '../../src/wire/values.js';
 import type { SeededRandom } from './seeded-random.js';
@@ -10,7 +20,7 @@ const SUBJECTS = ['fuzz.a', 'fuzz.b.c', 'fuzz.ask', 'nobody', '$peers', '$presen
 const PATTERNS = ['fuzz.>', 'fuzz.*', '*', '>', 'fuzz.ask', '$presence.*', 'fuzz..', ''];
 const LENGTHS = [0, 1, 46, 47, 48, 100, 255, 256, 65_535, 65_536, 2 ** 26, 2 ** 31, 2 ** 32 - 1];
 const COUNTS = [0, 1, 2, 3, 65_535, 65_536, 65_537, 2 ** 32, 2 ** 52, 2 ** 53 - 1];
-const OPTION_FLAGS = Flag.hasTo | Flag.hasTtl | Flag.hasRef;
+const OPTION_FLAGS = Flag.hasTo | Flag.hasTtl | Flag.hasRef | Flag.batch;
 /** What each side may send; with few exceptions streams keep to it, or their first frame would be their last. */
 const KINDS = {
   peer: [Kind.query, Kind.reply, Kind.credit, Kind.cancel, Kind.ack, Kind.slot, Kind.ping, 16, 19, 20, 23],
@@ -42,11 +52,34 @@ export function randomFrames(random: SeededRandom, cast: Cast, length: number): 
   let queries = 0;
   return Array.from({ length }, () => {
     const kind = randomKind(random, cast.side);
+    if (kind === Kind.publish && random.below(4) === 0) {
+      const values = Array.from({ length: 1 + random.below(5) }, () => randomValue(random, 3));
+      messages += values.length;
+      return randomBatch(random, cast, { sequence: messages - values.length + 1, values });
+    }
     const sequence = kind === Kind.query ? ++queries : kind === Kind.publish || kind >= 16 ? ++messages : 0;
     const value = random.below(30) === 0 ? randomValue(random, 3) : likelyData(kind, random, cast);
     const data = Buffer.from(encodeValue(value));
     return encodeFrame({ ...randomFields(kind, random, cast), kind, sequence, data });
   });
+}
+
+/** Several messages in one frame; now and then it says that there are more, or one of them is no value. */
+function randomBatch(
+  random: SeededRandom,
+  { self }: Cast,
+  { sequence, values }: { sequence: number; values: unknown[] },
+): Buffer {
+  const head = Buffer.alloc(BATCH_HEAD_BYTES);
+  writeBatchHead(head, 0, values.length + (random.below(20) === 0 ? 1 : 0));
+  const items = values.map((value) => {
+    const encoded = Buffer.from(encodeValue(value));
+    if (random.below(20) === 0) encoded[0] = 0xff;
+    return Buffer.from(encodeValue(encoded));
+  });
+  const data = Buffer.concat([head, ...items]);
+  const subject = random.pick(SUBJECTS.slice(0, 3));
+  return encodeFrame({ kind: Kind.publish, flags: Flag.batch, sender: self.bytes, sequence, subject, data });
 }
 
 function randomKind(random: SeededRandom, side: Cast['side']): number {
