@@ -165,3 +165,21 @@ export const SPARE_FRAME_BYTES = 2 * WINDOW_BYTES_MAX;
 
 /** Things wrong with one message that an error of a contract lists. Origin: guess; a person reads the first few. */
 export const CONTRACT_ISSUES = 16;
+
+/** A new host waits at most this long for those who were on the bus; far more than a blocked event loop usually takes. */
+export const GATE_TIMEOUT = 2_000;
+/** How often it looks whether one of them has died meanwhile. */
+export const GATE_LOOK_INTERVAL = 20;
+/** …and the first time: a process that was killed a moment ago is often still ending. */
+export const GATE_FIRST_LOOK = 1;
+/** Longest roster that is read: some 60,000 peers, more than a process has descriptors for links. */
+export const MAX_ROSTER_BYTES = 4 * MiB;
+/** A roster of few peers is not written anew before it has so many lines beyond twice their number; guess. */
+export const ROSTER_SPARE_LINES = 64;
+/** Longest name of a pid namespace; Linux's are texts of some 16 characters. */
+export const MAX_PID_NAMESPACE_BYTES = 64;
+/**
+ * Who was not awake for so long may have been counted as stalled, by clocks that do not agree: half the time after
+ * which a host does that.
+ */
+export const SLOW_READING_TIMEOUT = PEER_STALL_TIMEOUT / 2;

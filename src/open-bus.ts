@@ -28,6 +28,7 @@ import { checkNumber, checkOptions, checkSignal, checkText, checkWord } from './
 import { type BusDirectory, openBusDirectory } from './transport/bus-directory.js';
 import { findHost } from './transport/find-host.js';
 import type { Link } from './transport/link.js';
+import { ownPidNamespace } from './transport/process-liveness.js';
 import { socketEndpoints } from './transport/socket-pipe.js';
 import { Backoff } from './util/backoff.js';
 import { systemClock, wait } from './util/clock.js';
@@ -76,6 +77,7 @@ export async function openBus(name: string, options: OpenOptions & ContractSetti
     clock: systemClock,
     peerId,
     pid: process.pid,
+    pidNamespace: ownPidNamespace(),
     reach: (context) =>
       reach(directory, { ...context, peerId, hosting: settings.mayHost ? hosting : undefined }),
     hostedEpoch: () => hosting.epoch,
@@ -121,7 +123,7 @@ export async function startHost(name: string, options: HostOptions = {}): Promis
         found.link.pipe.destroy();
         throw alreadyHosted(name, found.link.epoch);
       }
-      const host = await hosting.start(found.dead);
+      const host = await hosting.start({ dead: found.dead, lastEpoch: 0 });
       if (host === undefined) continue;
       void host.closed.then(() => keepAlive.release());
       return host;
@@ -132,6 +134,12 @@ export async function startHost(name: string, options: HostOptions = {}): Promis
   } finally {
     timer.cancel();
   }
+}
+
+/** Why somebody stands for election: this epoch's host is dead, and `lastEpoch` is the last one it was on itself. */
+interface FoundDead {
+  readonly dead: number;
+  readonly lastEpoch: number;
 }
 
 /** The host that one Bus has started, if it has. */
@@ -160,8 +168,8 @@ class Hosting {
   }
 
   /** Stands for election; undefined when somebody else won. */
-  async start(dead: number): Promise<Host | undefined> {
-    const host = this.#thread === 'inline' ? await this.#runInline(dead) : await this.#runInThread(dead);
+  async start(found: FoundDead): Promise<Host | undefined> {
+    const host = this.#thread === 'inline' ? await this.#runInline(found) : await this.#runInThread(found);
     if (host === undefined) return undefined;
     this.#host = host;
     void host.closed.then(() => {
@@ -174,20 +182,20 @@ class Hosting {
     await this.#host?.close();
   }
 
-  async #runInThread(dead: number): Promise<Host | undefined> {
+  async #runInThread(found: FoundDead): Promise<Host | undefined> {
     try {
-      return await startHostThread({ bus: this.#bus, dead, ownerId: this.#ownerId?.bytes });
+      return await startHostThread({ bus: this.#bus, ...found, ownerId: this.#ownerId?.bytes });
     } catch (error) {
       if (!(error instanceof ThreadFailure)) throw error;
       this.#onInline(error);
-      return this.#runInline(dead);
+      return this.#runInline(found);
     }
   }
 
-  #runInline(dead: number): Promise<Host | undefined> {
+  #runInline(found: FoundDead): Promise<Host | undefined> {
     return runHost({
       bus: this.#bus,
-      dead,
+      ...found,
       clock: systemClock,
       endpoints: this.endpoints,
       ownerId: this.#ownerId,
@@ -219,7 +227,7 @@ async function reach(directory: BusDirectory, options: ReachOptions): Promise<Li
       onFailure: (failure) => onFailure(failure),
     });
     if (found.link !== undefined) return found.link;
-    if (hosting !== undefined) await hosting.start(found.dead);
+    if (hosting !== undefined) await hosting.start({ dead: found.dead, lastEpoch });
     else if (lastEpoch === 0) throw nobodyHosts(directory.name);
     // who was on the bus waits for somebody to take over
     else await wait(systemClock, backoff.next(), signal);

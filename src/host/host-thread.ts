@@ -8,6 +8,8 @@ export interface HostThreadData {
   bus: BusDirectory;
   /** The epoch that was found dead. */
   dead: number;
+  /** The last epoch that the owner was on; 0 if none. */
+  lastEpoch: number;
   ownerId: Uint8Array | undefined;
 }
 

@@ -8,13 +8,14 @@ import type { HostCommand, HostNews, HostThreadData } from './host-thread.js';
 
 const port = parentPort;
 if (port === null) throw new Error('host-worker runs as a worker thread only');
-const { bus, dead, ownerId } = workerData as HostThreadData;
+const { bus, dead, lastEpoch, ownerId } = workerData as HostThreadData;
 const tell = (news: HostNews): void => port.postMessage(news);
 
 try {
   const host = await runHost({
     bus,
     dead,
+    lastEpoch,
     clock: systemClock,
     endpoints: socketEndpoints(systemClock),
     ownerId: ownerId && peerIdAt(ownerId, 0),

@@ -1,9 +1,13 @@
 // A running host: a won epoch and the relay that serves it. It runs in whatever thread calls runHost.
+import { HOST_QUERY_GRACE } from '../limits.js';
 import type { BusDirectory } from '../transport/bus-directory.js';
 import type { Endpoints } from '../transport/pipe.js';
-import { standForElection } from '../transport/reign.js';
+import { isProcessGone } from '../transport/process-liveness.js';
+import { type Reign, standForElection } from '../transport/reign.js';
+import { type Roster, RosterFile, readLastRoster } from '../transport/roster.js';
 import type { Clock } from '../util/clock.js';
 import { PEER_ID_BYTES, type PeerId, peerIdAt } from '../wire/peer-id.js';
+import { Gate } from './gate.js';
 import { Relay } from './relay.js';
 
 /** A host, in this thread or another one of this process. */
@@ -15,9 +19,9 @@ export interface Host extends AsyncDisposable {
   readonly peers: number;
   /** Resolves when the host has ended: to undefined after `close`, else to the reason. */
   readonly closed: Promise<Error | undefined>;
-  /** Lets open queries finish, then closes. */
+  /** The same as `close`: a host has nothing to finish that others do not wait for. */
   drain(): Promise<void>;
-  /** Says goodbye to all peers and ends. */
+  /** Lets open queries finish (5 s at most) and writes what is queued (1 s), then hands over to another peer. */
   close(): Promise<void>;
 }
 
@@ -25,6 +29,8 @@ export interface RunHostOptions {
   bus: BusDirectory;
   /** The epoch that was found dead. */
   dead: number;
+  /** The last epoch that the peer in this process was on; 0 if none. */
+  lastEpoch: number;
   clock: Clock;
   endpoints: Endpoints;
   /** The peer in whose process the host runs, if it has one. */
@@ -32,51 +38,94 @@ export interface RunHostOptions {
   onPeersChanged?: (count: number) => void;
 }
 
-/** Stands for election and serves; undefined when somebody else won. */
+/** Stands for election and serves; undefined when somebody else won. Peers are let in once its gate opens. */
 export async function runHost(options: RunHostOptions): Promise<Host | undefined> {
-  const { bus, dead, clock, endpoints, ownerId, onPeersChanged } = options;
+  const { bus, dead, lastEpoch, clock, endpoints, ownerId, onPeersChanged } = options;
   const hostId = peerIdAt(clock.randomBytes(PEER_ID_BYTES), 0);
   const epoch = dead + 1;
+  let relay: Relay | undefined;
   let end: (cause: Error | undefined) => void = () => {};
   const closed = new Promise<Error | undefined>((resolve) => {
     end = resolve;
   });
-  const relay = new Relay({ clock, epoch, hostId, ownerId, ...(onPeersChanged ? { onPeersChanged } : {}) });
   const reign = await standForElection(bus, {
     dead,
     clock,
     endpoints,
     hostId: hostId.bytes,
-    onLink: ({ pipe, peerId }) => relay.admit(pipe, peerIdAt(peerId, 0)),
+    onLink: ({ pipe, peerId }) => relay?.admit(pipe, peerIdAt(peerId, 0)),
     onFenced: () => {
-      relay.destroy();
+      relay?.destroy();
       end(new Error(`epoch ${epoch} was overtaken, or its pointer was removed`));
     },
-  }).catch((error: unknown) => {
-    relay.destroy();
-    throw error;
   });
-  if (reign === undefined) {
-    relay.destroy();
-    return undefined;
-  }
+  if (reign === undefined) return undefined;
+  const last = await readRosterBefore(reign, bus, clock);
+  if (!reign.stillReigns()) return undefined;
+  const roster = new RosterFile(bus, epoch, clock);
+  void closed.then(() => roster.close());
+  const gate = new Gate({
+    clock,
+    last,
+    lastEpoch,
+    roster,
+    isGone: isProcessGone,
+    onOpen: (previous) => {
+      relay?.openGate(previous);
+      void reign.prune(epoch);
+    },
+  });
+  relay = new Relay({ clock, epoch, hostId, ownerId, gate, ...(onPeersChanged ? { onPeersChanged } : {}) });
   reign.serve();
-  relay.openGate(0);
-  void reign.prune(epoch);
-  const close = async (): Promise<void> => {
-    relay.close('closed', 'the host was closed');
-    await reign.close();
-    end(undefined);
-  };
+  gate.start();
+  const closing = new Closing(relay, reign, () => end(undefined));
+  const close = (): Promise<void> => closing.close();
   return {
     epoch,
     endpoint: reign.endpoint,
     get peers() {
-      return relay.peers;
+      return relay?.peers ?? 0;
     },
     closed,
     drain: close,
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+async function readRosterBefore(reign: Reign, bus: BusDirectory, clock: Clock): Promise<Roster | undefined> {
+  try {
+    return await readLastRoster(bus, reign.epoch, clock);
+  } catch (error) {
+    await reign.close();
+    throw error;
+  }
+}
+
+/** The hand-over: everybody is served until no query is open, then all leave at once for the next host. */
+class Closing {
+  readonly #relay: Relay;
+  readonly #reign: Reign;
+  readonly #onClosed: () => void;
+  #closed: Promise<void> | undefined;
+
+  constructor(relay: Relay, reign: Reign, onClosed: () => void) {
+    this.#relay = relay;
+    this.#reign = reign;
+    this.#onClosed = onClosed;
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await this.#relay.whenQueriesEnd(HOST_QUERY_GRACE);
+    // nobody may come back to this host: the endpoint goes first, and in the same turn the goodbyes
+    const unreachable = this.#reign.close();
+    await this.#relay.close('closed', 'the host was closed');
+    await unreachable;
+    this.#onClosed();
+  }
 }

@@ -1,6 +1,7 @@
 // Relays queries and their replies, and sees to it that every query is answered: by a responder, or by the host
 // in its place. The open ones are in query-table.ts.
 import { MAX_OPEN_QUERIES, MAX_OPEN_QUERY_BYTES } from '../limits.js';
+import { type Clock, wait } from '../util/clock.js';
 import { cancelFrame, controlFrame, type ErrorReply, readControl } from '../wire/control.js';
 import {
   At,
@@ -103,6 +104,14 @@ export class Queries {
     for (const query of [...session.asked.values()]) this.#cancel(query);
     for (const query of [...session.answering])
       while (session.answering.has(query)) this.#lose(query, session);
+  }
+
+  /** Resolves when no query is open, at most after `timeout` ms. */
+  async whenIdle(clock: Clock, timeout: number): Promise<void> {
+    const deadline = new AbortController();
+    const idle = this.#table.whenEmpty();
+    await Promise.race([idle, wait(clock, timeout, deadline.signal).catch(() => {})]);
+    deadline.abort();
   }
 
   #respondersFor(subject: string, flags: number, bytes: Buffer, at: number): Registration[] | undefined {

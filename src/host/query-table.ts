@@ -12,8 +12,18 @@ export interface OpenQuery {
 }
 
 export class QueryTable {
+  #size = 0;
+  #whenEmpty: (() => void)[] = [];
+
+  /** Resolves when no query is open. */
+  whenEmpty(): Promise<void> {
+    if (this.#size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#whenEmpty.push(resolve));
+  }
+
   open(query: OpenQuery): void {
     const { asker, pending } = query;
+    this.#size += 1;
     asker.asked.set(query.id, query);
     asker.askedBytes += query.bytes;
     for (const responder of pending) {
@@ -45,6 +55,8 @@ export class QueryTable {
   #forget(query: OpenQuery): void {
     query.asker.asked.delete(query.id);
     query.asker.askedBytes -= query.bytes;
+    this.#size -= 1;
+    if (this.#size === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve();
   }
 }
 

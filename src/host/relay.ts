@@ -18,7 +18,7 @@ import {
 import type { Pipe } from '../transport/pipe.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { SpareBuffers } from '../util/spare-buffers.js';
-import { controlFrame, type Join, PROTOCOL_MINOR, readControl, type SlotSpec } from '../wire/control.js';
+import { controlFrame, PROTOCOL_MINOR, readControl, type SlotSpec } from '../wire/control.js';
 import {
   At,
   Flag,
@@ -35,6 +35,8 @@ import { FrameSplitter } from '../wire/frame-splitter.js';
 import { FrameWalker } from '../wire/frame-walker.js';
 import { isPeerIdAt, type PeerId, peerKey, peerKeyAt } from '../wire/peer-id.js';
 import type { LeaveCause } from '../wire/presence.js';
+import { endPipes } from './farewell.js';
+import type { Gate } from './gate.js';
 import { Outlet } from './outlet.js';
 import { Presence } from './presence.js';
 import { Queries } from './queries.js';
@@ -50,6 +52,8 @@ export interface RelayOptions {
   hostId: PeerId;
   /** The peer in whose process this host runs, if it has one. */
   ownerId?: PeerId | undefined;
+  /** Says who may have missed messages; without it, those who were on the bus and come after {@link Relay.openGate}. */
+  gate?: Gate | undefined;
   /** Called when a session was opened or has gone. */
   onPeersChanged?: (count: number) => void;
 }
@@ -72,6 +76,7 @@ export class Relay {
   readonly #walker = new FrameWalker();
   /** For frames that cross chunks. */
   readonly #frameMemory = new SpareBuffers(SPARE_FRAME_BYTES);
+  readonly #gate: Gate | undefined;
   readonly #onPeersChanged: ((count: number) => void) | undefined;
   #serial = 0;
   #order: number;
@@ -84,6 +89,7 @@ export class Relay {
     this.#clock = clock;
     this.#epoch = epoch;
     this.#hostId = hostId;
+    this.#gate = options.gate;
     this.#onPeersChanged = options.onPeersChanged;
     this.#order = clock.wallTime() * 1_000;
     this.#routes = new Routes(clock.randomBytes(4).readUInt32LE());
@@ -152,27 +158,51 @@ export class Relay {
   /** Lets everybody in: from now on frames are relayed. */
   openGate(previousEpoch: number): void {
     this.#previousEpoch = previousEpoch;
-    for (const session of this.#sessions.values()) if (session.state === 'joined') this.#letIn(session);
+    const joined = [...this.#sessions.values()].filter(({ state }) => state === 'joined');
+    for (const session of joined) this.#letIn(session, this.#gate?.isLate(session.peerId) ?? false);
+    // who is back was not away
+    for (const session of joined) if (session.join?.lastEpoch === 0) this.#presence.joined(session);
     this.#endTurn();
   }
 
-  /** Tells every peer that this host ends, and why. What is queued for them goes out first. */
-  close(code: string, reason: string): void {
-    this.#sweepTimer.cancel();
-    this.#settling.stop();
-    for (const session of [...this.#sessions.values()]) this.#dismiss(session, code, reason);
+  /** Resolves when no query is open, or none has been for `timeout` ms: peers are served meanwhile. */
+  whenQueriesEnd(timeout: number): Promise<void> {
+    return this.#queries.whenIdle(this.#clock, timeout);
+  }
+
+  /**
+   * Tells every peer that this host ends, and why; from here on nothing is taken from them. Resolves when what is
+   * queued for them was written, at most after {@link HOST_FLUSH_GRACE}.
+   */
+  close(code: string, reason: string): Promise<void> {
+    this.#stop();
+    const leaving = [...this.#sessions.values()];
+    for (const session of leaving) {
+      // what it was not sent is counted here only
+      if (session.stalled) this.#revive(session);
+      this.#dismiss(session, code, reason);
+    }
     this.#endTurn();
-    for (const session of this.#sessions.values()) session.pipe.end();
+    for (const session of leaving) this.#goodbye(session, undefined);
+    return endPipes(
+      leaving.map(({ pipe }) => pipe),
+      this.#clock,
+    );
   }
 
   /** Ends everything at once, saying nothing: for a host that is not the host any more. */
   destroy(): void {
-    this.#sweepTimer.cancel();
-    this.#settling.stop();
+    this.#stop();
     for (const session of [...this.#sessions.values()]) {
       session.pipe.destroy();
       this.#goodbye(session, undefined);
     }
+  }
+
+  #stop(): void {
+    this.#gate?.stop();
+    this.#sweepTimer.cancel();
+    this.#settling.stop();
   }
 
   /** @param onWritten called when everything that this turn said has left the process */
@@ -384,22 +414,24 @@ export class Relay {
       const refusal = this.#register(session, spec);
       if (refusal !== undefined) throw new FrameFault(refusal.message);
     }
+    this.#gate?.joined(session.peerId, join);
     if (this.#previousEpoch === undefined) return;
-    this.#letIn(session);
-    if (join.lastEpoch > 0) this.#tellLate(session, join);
+    this.#letIn(session, join.lastEpoch > 0);
+    this.#presence.joined(session);
   }
 
-  #letIn(session: Session): void {
+  #letIn(session: Session, isLate: boolean): void {
     session.state = 'open';
+    // ahead of OPEN: a peer that has read that has read these as well, however soon the link ends
+    if (isLate) this.#tellLate(session);
     const open = { previous: this.#previousEpoch ?? 0, order: this.#order };
     this.#outlet.post(session, controlFrame('OPEN', this.#hostId.bytes, open));
-    this.#presence.joined(session);
     this.#onPeersChanged?.(this.#sessions.size);
   }
 
-  /** A peer that was on the bus and comes when the gate is open already: nobody knows what it has missed. */
-  #tellLate(session: Session, join: Join): void {
-    for (const { id, role, new: isNew } of join.slots) {
+  /** A peer that was on the bus, and whom messages may have passed by: nobody knows how many. */
+  #tellLate(session: Session): void {
+    for (const { id, role, new: isNew } of session.join?.slots ?? []) {
       if (role !== 'slot' || isNew !== false) continue;
       this.#outlet.post(session, controlFrame('GAP', this.#hostId.bytes, { id }));
     }
@@ -533,6 +565,8 @@ export class Relay {
     const wasOpen = session.state === 'open';
     session.state = 'gone';
     for (const registration of session.registrations.values()) this.#routes.remove(registration);
+    // before anything is settled without it
+    this.#gate?.left(session.peerId);
     this.#queries.leave(session);
     this.#settling.leave(session, cause !== 'closed');
     if (this.#sessions.get(peerKey(session.peerId)) === session)

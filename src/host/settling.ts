@@ -3,6 +3,7 @@
 import {
   HOST_WINDOW_BUDGET_BYTES,
   LAZY_ACK_DELAY,
+  MAX_REMEMBERED_SENDERS,
   SENDER_SILENCE,
   WINDOW_BYTES_MAX,
   WINDOW_BYTES_MIN,
@@ -73,6 +74,9 @@ export class Settling {
     sender.session = undefined;
     if (mayReturn) this.#detached.set(sender, this.#clock.now());
     else this.#close(sender);
+    if (this.#detached.size <= MAX_REMEMBERED_SENDERS) return;
+    const [oldest] = this.#detached.keys();
+    if (oldest !== undefined) this.#close(oldest);
   }
 
   /** A chunk with messages of this sender was relayed. */

@@ -55,6 +55,8 @@ export interface OpenBusOptions {
   peerId: PeerId;
   label: string;
   pid: number;
+  /** What the pid counts in; undefined where that cannot be told. */
+  pidNamespace: string | undefined;
   mayHost: boolean;
   windowBytes: number;
   maxMessageBytes: number;
@@ -440,12 +442,15 @@ export class OpenBus implements Bus {
   #join(): Join {
     this.#outbox.rewind();
     this.#inbox.relink();
+    const { pidNamespace } = this.#options;
     return {
       minor: 0,
       label: this.#options.label,
       pid: this.#options.pid,
       mayHost: this.#options.mayHost,
       lastEpoch: this.#connection.epoch,
+      ...(this.#connection.isLate ? { late: true } : {}),
+      ...(pidNamespace === undefined ? {} : { pidNamespace }),
       highestOrder: this.#inbox.highestOrder,
       firstUnsettled: this.#outbox.firstUnsettled,
       slots: this.#registrations.list(),

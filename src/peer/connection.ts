@@ -36,6 +36,7 @@ export class Connection {
   #state: BusState = 'connecting';
   #session: PeerSession | undefined;
   #epoch = 0;
+  #isLate = false;
   #lastFailure: Error | undefined;
   #patience: Timer | undefined;
   #left = Promise.resolve();
@@ -52,6 +53,11 @@ export class Connection {
   /** The epoch of the last OPEN. */
   get epoch(): number {
     return this.#epoch;
+  }
+
+  /** Whether this peer may have missed messages since the last OPEN, and knows it before any host does. */
+  get isLate(): boolean {
+    return this.#isLate;
   }
 
   /** The session, while its gate is open. */
@@ -122,6 +128,8 @@ export class Connection {
         link.pipe.destroy();
         return resolve();
       }
+      // its host has gone on without us
+      if (link.epoch === this.#epoch) this.#isLate = true;
       this.#session = this.#options.begin(link, {
         opened: (epoch) => this.#connected(epoch),
         ended: (cause) => {
@@ -135,6 +143,7 @@ export class Connection {
 
   #connected(epoch: number): void {
     this.#epoch = epoch;
+    this.#isLate = false;
     this.#patience?.cancel();
     this.#patience = undefined;
     this.#lastFailure = undefined;
@@ -144,6 +153,7 @@ export class Connection {
   }
 
   #disconnected(cause: Error | undefined): void {
+    if (this.#session?.mayHaveMissed) this.#isLate = true;
     this.#session = undefined;
     this.#lastFailure = cause ?? this.#lastFailure;
     if (this.#state !== 'connected' && this.#state !== 'draining') return;

@@ -104,6 +104,11 @@ export class Inbox {
     this.#forgetDeliveries();
   }
 
+  /** Whether everything that was read is acknowledged. */
+  get isEven(): boolean {
+    return this.#due.size === 0;
+  }
+
   /** The order of the last message that was read; 0 before the first. */
   get highestOrder(): number {
     return joinHalves(this.#orderHigh, this.#orderLow) + this.#orderSpan;

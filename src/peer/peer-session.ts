@@ -7,6 +7,7 @@ import type { Clock, Timer } from '../util/clock.js';
 import { PartQueue } from '../util/part-queue.js';
 import {
   controlFrame,
+  type GapNotice,
   type GoAway,
   type Join,
   type Open,
@@ -22,6 +23,7 @@ import type { Asker } from './asker.js';
 import type { Inbox } from './inbox.js';
 import type { ChunkHold } from './message.js';
 import type { Outbox } from './outbox.js';
+import { ReadingWatch } from './reading-watch.js';
 import type { Responders } from './responder.js';
 
 export interface PeerSessionOptions {
@@ -57,6 +59,9 @@ export class PeerSession {
   /** The chunk that is being taken apart. */
   #chunk: Buffer | undefined;
   #hold: ChunkHold | undefined;
+  readonly #reading: ReadingWatch;
+  /** Of before OPEN: what was missed is told when the bus is connected again. */
+  #earlyGaps: GapNotice[] = [];
   #lastHeard: number;
   #lookedAt: number;
   #lookTimer: Timer;
@@ -66,6 +71,7 @@ export class PeerSession {
     const { clock, link } = options;
     this.#splitter = new FrameSplitter((bytes, start, end) => this.#takeFrames(bytes, start, end));
     this.#lastHeard = this.#lookedAt = clock.now();
+    this.#reading = new ReadingWatch(this.#lastHeard);
     this.#lookTimer = clock.setTimer(LOOK_INTERVAL, () => this.#look());
     link.pipe.handlers = {
       data: (chunk) => this.#receive(chunk),
@@ -77,6 +83,11 @@ export class PeerSession {
 
   get isOpen(): boolean {
     return this.#state === 'open';
+  }
+
+  /** Whether the host may have dropped messages for this peer without having told it. */
+  get mayHaveMissed(): boolean {
+    return this.#reading.mayHaveMissed;
   }
 
   /** Bytes on their way out of this process. */
@@ -130,6 +141,7 @@ export class PeerSession {
   end(cause: Error | undefined): void {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
+    this.#reading.awake(this.#options.clock.now());
     this.#lookTimer.cancel();
     if (cause !== undefined) this.#options.link.pipe.destroy();
     this.#options.onEnd(cause);
@@ -144,6 +156,7 @@ export class PeerSession {
     if (this.#state === 'ended') return;
     const { clock, link, inbox } = this.#options;
     this.#lastHeard = clock.now();
+    this.#reading.awake(this.#lastHeard);
     // one for the walk itself: messages may come and go while it lasts
     const hold = { messages: 1, isDisposable: false, release: () => link.pipe.recycle(chunk) };
     this.#chunk = chunk;
@@ -194,7 +207,7 @@ export class PeerSession {
       case Kind.settled:
         return outbox.settle(readControl('SETTLED', bytes, at, size));
       case Kind.gap:
-        return inbox.takeGap(readControl('GAP', bytes, at, size));
+        return this.#takeGap(readControl('GAP', bytes, at, size));
       case Kind.welcome:
         return this.#takeWelcome(readControl('WELCOME', bytes, at, size));
       case Kind.open:
@@ -224,14 +237,24 @@ export class PeerSession {
       throw new FrameFault('OPEN came before WELCOME, or twice');
     this.#state = 'open';
     this.#options.onOpen(open, this.#welcome);
+    for (const gap of this.#earlyGaps.splice(0)) this.#options.inbox.takeGap(gap);
+  }
+
+  #takeGap(gap: GapNotice): void {
+    if (this.#state === 'open') this.#options.inbox.takeGap(gap);
+    else this.#earlyGaps.push(gap);
   }
 
   #takePing(word: 'ping' | 'pong'): void {
-    if (word === 'ping') this.#queue(controlFrame('PING', this.#options.peerId.bytes, 'pong'));
+    if (word === 'pong') this.#reading.ponged();
+    else this.#queue(controlFrame('PING', this.#options.peerId.bytes, 'pong'));
   }
 
   #takeGoAway({ code, reason }: GoAway): void {
-    if (!isErrorCode(code)) return this.end(undefined);
+    if (!isErrorCode(code)) {
+      this.end(undefined);
+      return this.#options.link.pipe.destroy();
+    }
     this.end(new MailslotError(code, `the host ended the link: ${reason}`));
   }
 
@@ -248,6 +271,7 @@ export class PeerSession {
     const now = clock.now();
     const suspended = now - this.#lookedAt > LOOK_INTERVAL + STALL_THRESHOLD;
     this.#lookedAt = now;
+    this.#reading.awake(now);
     // who was suspended itself has no right to judge
     if (suspended) this.#lastHeard = now;
     const silence = now - this.#lastHeard;
@@ -255,7 +279,11 @@ export class PeerSession {
       const message = `the host has said nothing for ${Math.round(silence)} ms`;
       return this.end(new MailslotError('MAILSLOT_UNREACHABLE', message));
     }
-    if (silence > PING_INTERVAL) this.#queue(controlFrame('PING', peerId.bytes, 'ping'));
+    const isEven = this.#options.inbox.isEven;
+    if (silence > PING_INTERVAL || this.#reading.wantsPing(isEven)) {
+      this.#queue(controlFrame('PING', peerId.bytes, 'ping'));
+      this.#reading.pinged(isEven);
+    }
     this.#lookTimer = clock.setTimer(LOOK_INTERVAL, () => this.#look());
   }
 }

@@ -1,6 +1,6 @@
 // What the data of every frame kind but PUBLISH, QUERY and REPLY holds: types, encoding, and the checks a
 // receiver makes before it believes any of it. Unknown keys are ignored, so that a later minor version may add.
-import { BUS_NAME, MAX_JOIN_COUNT, MAX_LABEL_BYTES } from '../limits.js';
+import { BUS_NAME, MAX_JOIN_COUNT, MAX_LABEL_BYTES, MAX_PID_NAMESPACE_BYTES } from '../limits.js';
 import { encodeFrame, FrameFault, type FrameFields, Kind, readTail } from './frame.js';
 import { PEER_ID_BYTES, type PeerId } from './peer-id.js';
 import { scanValue } from './scanner.js';
@@ -41,6 +41,10 @@ export interface Join {
   mayHost: boolean;
   /** The epoch of the last OPEN this peer read; 0 if none. */
   lastEpoch: number;
+  /** Whether it knows by itself that it may have missed messages since. */
+  late?: boolean;
+  /** What its `pid` counts in; without it nobody can tell whether its process lives. */
+  pidNamespace?: string;
   /** The highest order this peer saw. */
   highestOrder: number;
   /** The sequence of the first message it will send again, or of its next one. */
@@ -169,6 +173,8 @@ const checks = {
     pid: uint,
     mayHost: flag,
     lastEpoch: uint,
+    late: optional(flag),
+    pidNamespace: optional(text(MAX_PID_NAMESPACE_BYTES)),
     highestOrder: joinCount,
     firstUnsettled: (value) => joinCount(value) && value !== 0,
     slots: list(record(slotSpec), MAX_LIST),

@@ -1,0 +1,155 @@
+// The gate of a new host: nothing is relayed before everybody who was on the bus is back, or dead, or the time is
+// up. It knows the roster of the epoch before, keeps the one of its own epoch, and says who may have missed
+// messages. It relays nothing and reads no files: roster, clock and the look at processes are given to it.
+//
+// Invariant: a peer that may have missed messages without a count is late, and nobody else is.
+import { GATE_FIRST_LOOK, GATE_LOOK_INTERVAL, GATE_TIMEOUT, STALL_THRESHOLD } from '../limits.js';
+import type { Roster, RosterEntry, RosterLog } from '../transport/roster.js';
+import type { Clock, Timer } from '../util/clock.js';
+import type { Join } from '../wire/control.js';
+import type { PeerId } from '../wire/peer-id.js';
+
+export interface GateOptions {
+  clock: Clock;
+  /** Of the last epoch that opened; undefined when there is none, or none that can be read. */
+  last: Roster | undefined;
+  /** The last epoch that the peer in this host's process was on; 0 if none. */
+  lastEpoch: number;
+  roster: RosterLog;
+  /** Whether it is certain that this process has ended. */
+  isGone(pid: number, pidNamespace: string | undefined): boolean;
+  /** @param previous the last epoch that opened before this one; 0 if there was none */
+  onOpen(previous: number): void;
+}
+
+interface Attendant {
+  readonly peer: PeerId;
+  readonly join: Join;
+  late: boolean;
+}
+
+export class Gate {
+  readonly #options: GateOptions;
+  readonly #last: Roster | undefined;
+  /** Those on the last roster that are not back. */
+  readonly #missing: Map<string, RosterEntry>;
+  readonly #present = new Map<string, Attendant>();
+  #previous: number | undefined;
+  #timer: Timer | undefined;
+  #delay = 0;
+  #lookedAt = 0;
+  #giveUpAt = 0;
+
+  constructor(options: GateOptions) {
+    this.#options = options;
+    const { last, lastEpoch } = options;
+    // a roster older than what our own peer has seen is not the last one
+    this.#last = last !== undefined && last.epoch >= lastEpoch ? last : undefined;
+    this.#missing = new Map(this.#last?.entries);
+  }
+
+  get isOpen(): boolean {
+    return this.#previous !== undefined;
+  }
+
+  /** Begins to wait; opens at once where there is nobody to wait for. */
+  start(): void {
+    const now = this.#options.clock.now();
+    this.#lookedAt = now;
+    this.#giveUpAt = now + GATE_TIMEOUT;
+    this.#look();
+  }
+
+  /** Ends it, open or not: from now on nothing is noted. What the roster says stays. */
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#present.clear();
+  }
+
+  /** JOIN came; to be called before it is answered. */
+  joined(peer: PeerId, join: Join): void {
+    const attendant = { peer, join, late: this.isOpen && join.lastEpoch > 0 };
+    this.#present.set(peer.hex, attendant);
+    this.#missing.delete(peer.hex);
+    if (this.isOpen) this.#options.roster.joined(entryOf(attendant));
+    // behind the present frame: whoever joins in the same turn is let in with it
+    else if (this.#isComplete) this.#options.clock.defer(() => this.#openIfComplete());
+  }
+
+  /** The link of a peer ended. It may come back, but what it has missed until then nobody knows. */
+  left(peer: PeerId): void {
+    if (!this.#present.delete(peer.hex)) return;
+    if (this.isOpen) return this.#options.roster.left(peer.hex);
+    const entry = this.#last?.entries.get(peer.hex);
+    if (entry !== undefined) this.#missing.set(peer.hex, entry);
+  }
+
+  /** Whether messages may have passed this peer by that nobody has counted; known once the gate is open. */
+  isLate(peer: PeerId): boolean {
+    return this.#present.get(peer.hex)?.late ?? false;
+  }
+
+  get #isComplete(): boolean {
+    if (this.#last !== undefined) return this.#missing.size === 0;
+    // nobody can say who was there; with a newcomer it was most likely nobody
+    return this.#options.lastEpoch === 0;
+  }
+
+  #openIfComplete(): void {
+    if (this.#timer !== undefined && this.#isComplete) this.#open();
+  }
+
+  #look(): void {
+    const { clock } = this.#options;
+    const now = clock.now();
+    const overslept = now - this.#lookedAt - this.#delay;
+    // who was suspended itself has no right to judge who is late
+    if (overslept > STALL_THRESHOLD) this.#giveUpAt = now + GATE_TIMEOUT;
+    this.#lookedAt = now;
+    this.#forgetTheDead();
+    if (this.#isComplete || now >= this.#giveUpAt) return this.#open();
+    this.#delay = Math.min(Math.max(2 * this.#delay, GATE_FIRST_LOOK), GATE_LOOK_INTERVAL);
+    this.#timer = clock.setTimer(this.#delay, () => this.#look());
+  }
+
+  #forgetTheDead(): void {
+    // many peers may be of one process
+    const verdicts = new Map<string, boolean>();
+    for (const { id, pid, pidNamespace } of this.#missing.values()) {
+      const key = `${pid} ${pidNamespace}`;
+      const isGone = verdicts.get(key) ?? this.#options.isGone(pid, pidNamespace);
+      verdicts.set(key, isGone);
+      if (isGone) this.#missing.delete(id);
+    }
+  }
+
+  #open(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const present = [...this.#present.values()];
+    const known = Math.max(this.#last?.epoch ?? 0, this.#options.lastEpoch);
+    const previous = present.reduce((epoch, { join }) => Math.max(epoch, join.lastEpoch), known);
+    this.#previous = previous;
+    for (const attendant of present) attendant.late = this.#hasMissed(attendant, previous);
+    this.#options.roster.opened(present.map(entryOf));
+    this.#options.onOpen(previous);
+  }
+
+  #hasMissed({ peer, join }: Attendant, previous: number): boolean {
+    const { lastEpoch, late = false } = join;
+    if (lastEpoch === 0) return false;
+    if (late) return true;
+    if (this.#last === undefined || this.#last.epoch < previous) return lastEpoch < previous;
+    const entry = this.#last.entries.get(peer.hex);
+    // not listed: its link had ended before its host did
+    if (entry === undefined) return true;
+    // it joined in that epoch's gate, and had not read OPEN when its host died: nothing was settled without it
+    return lastEpoch < previous && !entry.whole;
+  }
+}
+
+function entryOf({ peer, join, late }: Attendant): RosterEntry {
+  const { pid, pidNamespace, mayHost } = join;
+  return { id: peer.hex, pid, pidNamespace, mayHost, whole: !late };
+}
