@@ -1,0 +1,206 @@
+// The gate: whom it waits for, how long, and who is told that messages may have passed by.
+import { describe, expect, it } from 'vitest';
+import { Gate } from '../../src/host/gate.js';
+import { GATE_LOOK_INTERVAL, GATE_TIMEOUT, STALL_THRESHOLD } from '../../src/limits.js';
+import type { Roster, RosterEntry } from '../../src/transport/roster.js';
+import type { Join } from '../../src/wire/control.js';
+import { type PeerId, peerIdAt } from '../../src/wire/peer-id.js';
+import { ManualClock } from '../support/manual-clock.js';
+
+const LAST = 41;
+const NAMESPACE = 'pid:[1]';
+
+function peer(name: string): PeerId {
+  return peerIdAt(Buffer.from(name.padEnd(8)), 0);
+}
+
+function entry(name: string, pid: number, changes: Partial<RosterEntry> = {}): RosterEntry {
+  return { id: peer(name).hex, pid, pidNamespace: NAMESPACE, mayHost: true, whole: true, ...changes };
+}
+
+function joinOf(pid: number, changes: Partial<Join> = {}): Join {
+  const counts = { highestOrder: 0, firstUnsettled: 1, lastEpoch: LAST };
+  return {
+    minor: 0,
+    label: '',
+    pid,
+    pidNamespace: NAMESPACE,
+    mayHost: true,
+    slots: [],
+    ...counts,
+    ...changes,
+  };
+}
+
+interface BenchOptions {
+  last: Roster | undefined;
+  lastEpoch?: number;
+}
+
+/** A gate that was started, and everything it did. */
+class GateBench {
+  readonly clock = new ManualClock();
+  readonly gone = new Set<number>();
+  readonly opened: number[] = [];
+  readonly log: string[] = [];
+  readonly gate: Gate;
+
+  constructor({ last, lastEpoch = 0 }: BenchOptions = { last: roster(entry('a', 1), entry('b', 2)) }) {
+    const note = ({ id, whole }: RosterEntry): string =>
+      `${Buffer.from(id, 'hex').toString().trim()}:${whole}`;
+    this.gate = new Gate({
+      clock: this.clock,
+      last,
+      lastEpoch,
+      isGone: (pid) => this.gone.has(pid),
+      roster: {
+        opened: (entries) => this.log.push(`open ${[...entries].map(note).join(' ')}`),
+        joined: (one) => this.log.push(`+ ${note(one)}`),
+        left: (id) => this.log.push(`- ${Buffer.from(id, 'hex').toString().trim()}`),
+        standby: () => {},
+      },
+      onOpen: (previous) => this.opened.push(previous),
+    });
+  }
+
+  start(): this {
+    this.gate.start();
+    return this;
+  }
+
+  join(name: string, pid: number, changes: Partial<Join> = {}): void {
+    this.gate.joined(peer(name), joinOf(pid, changes));
+    this.clock.settle();
+  }
+
+  isLate(name: string): boolean {
+    return this.gate.isLate(peer(name));
+  }
+}
+
+function roster(...entries: RosterEntry[]): Roster {
+  return { epoch: LAST, entries: new Map(entries.map((one) => [one.id, one])), standby: undefined };
+}
+
+describe('the gate opens', () => {
+  it('at once when there was nobody', () => {
+    expect(new GateBench({ last: roster() }).start().opened).toEqual([LAST]);
+  });
+
+  it('at once for a newcomer that finds no roster', () => {
+    expect(new GateBench({ last: undefined }).start().opened).toEqual([0]);
+  });
+
+  it('after two seconds for a peer that finds no roster', () => {
+    const bench = new GateBench({ last: undefined, lastEpoch: LAST }).start();
+    bench.join('a', 1);
+    bench.clock.advance(GATE_TIMEOUT - GATE_LOOK_INTERVAL);
+    expect(bench.opened).toEqual([]);
+    bench.clock.advance(2 * GATE_LOOK_INTERVAL);
+    expect(bench.opened).toEqual([LAST]);
+  });
+
+  it('when the last one of the roster has joined, and not before', () => {
+    const bench = new GateBench().start();
+    bench.join('a', 1);
+    bench.join('newcomer', 3, { lastEpoch: 0 });
+    expect(bench.opened).toEqual([]);
+    bench.join('b', 2);
+    expect(bench.opened).toEqual([LAST]);
+    expect(bench.log).toEqual(['open a:true newcomer:true b:true']);
+  });
+
+  it('when the process of the last one missing is gone', () => {
+    const bench = new GateBench().start();
+    bench.join('a', 1);
+    bench.clock.advance(10 * GATE_LOOK_INTERVAL);
+    bench.gone.add(2);
+    expect(bench.opened).toEqual([]);
+    bench.clock.advance(GATE_LOOK_INTERVAL);
+    expect(bench.opened).toEqual([LAST]);
+  });
+
+  it('after two seconds at most', () => {
+    const bench = new GateBench().start();
+    bench.join('a', 1);
+    bench.clock.advance(GATE_TIMEOUT + GATE_LOOK_INTERVAL);
+    expect(bench.opened).toEqual([LAST]);
+    expect(bench.clock.timers).toBe(0);
+  });
+
+  it('later when its own process was suspended meanwhile', () => {
+    const bench = new GateBench().start();
+    bench.clock.advance(GATE_TIMEOUT / 2);
+    bench.clock.jump(GATE_TIMEOUT + STALL_THRESHOLD);
+    expect(bench.opened).toEqual([]);
+    bench.clock.advance(GATE_TIMEOUT + GATE_LOOK_INTERVAL);
+    expect(bench.opened).toEqual([LAST]);
+  });
+
+  it('not for one that joined and lost its link again', () => {
+    const bench = new GateBench().start();
+    bench.join('a', 1);
+    bench.gate.left(peer('a'));
+    bench.join('b', 2);
+    expect(bench.opened).toEqual([]);
+    bench.join('a', 1);
+    expect(bench.opened).toEqual([LAST]);
+  });
+
+  it('never once it was stopped', () => {
+    const bench = new GateBench().start();
+    bench.join('a', 1);
+    bench.gate.joined(peer('b'), joinOf(2));
+    bench.gate.stop();
+    bench.clock.advance(2 * GATE_TIMEOUT);
+    expect(bench.opened).toEqual([]);
+    expect(bench.log).toEqual([]);
+  });
+
+  it('with the highest epoch that anybody has seen as the previous one', () => {
+    const bench = new GateBench({ last: roster(entry('a', 1)) }).start();
+    bench.join('seer', 3, { lastEpoch: LAST + 1 });
+    bench.join('a', 1);
+    expect(bench.opened).toEqual([LAST + 1]);
+    expect([bench.isLate('seer'), bench.isLate('a')]).toEqual([false, true]);
+  });
+});
+
+describe('late is', () => {
+  it.each<[string, boolean, Partial<Join>, RosterEntry[]]>([
+    ['not who was on the bus when its host died', false, {}, [entry('x', 9)]],
+    ['not a newcomer', false, { lastEpoch: 0 }, []],
+    ['who was on the bus, but not when its host died', true, {}, []],
+    ['who knows it itself', true, { late: true }, [entry('x', 9)]],
+    [
+      'not who had joined in the gate before and not read OPEN',
+      false,
+      { lastEpoch: LAST - 1 },
+      [entry('x', 9)],
+    ],
+    [
+      'who was late before and has not read OPEN',
+      true,
+      { lastEpoch: LAST - 1 },
+      [entry('x', 9, { whole: false })],
+    ],
+    ['not who was late before and has read OPEN', false, {}, [entry('x', 9, { whole: false })]],
+    ['who has slept through a whole epoch', true, { lastEpoch: LAST - 1 }, []],
+  ])('%s', (_title, late, join, entries) => {
+    const bench = new GateBench({ last: roster(entry('y', 8), ...entries) }).start();
+    bench.join('x', 9, join);
+    bench.join('y', 8);
+    expect(bench.opened).toEqual([LAST]);
+    expect(bench.isLate('x')).toBe(late);
+    expect(bench.log).toEqual([`open x:${!late} y:true`]);
+  });
+
+  it('everybody from before who comes when the gate is open', () => {
+    const bench = new GateBench({ last: roster() }).start();
+    bench.join('old', 1);
+    bench.join('new', 2, { lastEpoch: 0 });
+    expect([bench.isLate('old'), bench.isLate('new')]).toEqual([true, false]);
+    bench.gate.left(peer('new'));
+    expect(bench.log).toEqual(['open ', '+ old:false', '+ new:true', '- new']);
+  });
+});
