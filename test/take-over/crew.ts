@@ -1,14 +1,15 @@
-// Processes for take-overs: some that may host and are killed, publishers that never pause, and receivers that keep
-// account of every message. None of the latter two hosts, so that only hosts die.
-import type { ChildPeer } from '../support/child-peer.js';
-import { childPeer } from '../support/child-peer.js';
+// Who takes part in take-overs: processes that may host and are killed, publishers that never pause, and receivers
+// that check every message as it arrives. The latter two host nothing, so that only hosts die.
+import type { Bus, Slot } from 'mailslot';
+import { type ChildPeer, childPeer } from '../support/child-peer.js';
+import { joinBus } from '../support/scratch.js';
 import { eventually } from '../support/waiting.js';
 
-/** What a receiver has seen; every number is checked as it arrives. */
+/** What a receiver has seen. */
 export interface Account {
-  /** By publisher: how many came, which is also the number that comes next. */
+  /** By publisher: the number that comes next, which is how many came if none was skipped. */
   counts: Record<string, number>;
-  /** Numbers that were skipped, came twice or came too late. */
+  /** Numbers that were skipped, came twice or came too late; the first ten. */
   faults: string[];
   /** `missed` of every gap. */
   gaps: (number | undefined)[];
@@ -16,75 +17,113 @@ export interface Account {
   ordered: boolean;
 }
 
-/** A peer that may host, and does nothing else. */
+export interface Receiver {
+  account(): Promise<Account>;
+  /** Resolves when a hundred messages more have come from this publisher. */
+  flows(from: Publisher): Promise<unknown>;
+}
+
+export interface Publisher {
+  readonly id: string;
+  /** Stops it; resolves to how many it has published, when each of them is taken everywhere. */
+  finish(): Promise<number>;
+}
+
+/** A process that may host, and does nothing else. */
 export function candidate(directory: string): Promise<ChildPeer> {
   return childPeer(directory, { hostThread: 'inline' });
 }
 
-export async function receiver(directory: string, pattern = 'n.*'): Promise<ChildPeer> {
-  const child = await childPeer(directory, { host: 'never' });
-  await child.run(async ({ bus, kept }, pattern) => {
-    const account: Account = { counts: {}, faults: [], gaps: [], ordered: true };
-    const slot = await bus.subscribe<number>(pattern, { gaps: true });
-    let lastOrder = 0;
-    const take = (item: Awaited<ReturnType<typeof slot.read>>): void => {
-      if (item === undefined) return;
-      if ('gap' in item) {
-        account.gaps.push(item.gap.missed);
-        return;
-      }
-      const expected = account.counts[item.sender] ?? 0;
-      if (item.data !== expected && account.faults.length < 10)
-        account.faults.push(`${item.data} came instead of ${expected}`);
-      account.counts[item.sender] = item.data + 1;
-      account.ordered &&= item.order > lastOrder;
-      lastOrder = item.order;
-    };
-    kept.pending = (async () => {
-      for await (const batch of slot.batches()) for (const item of batch) take(item);
-    })();
-    kept.notes = [account];
-  }, pattern);
-  return child;
+// As text it runs in other processes, too: it uses nothing from outside.
+function keepAccount(slot: Slot<number, object>): Account {
+  const account: Account = { counts: {}, faults: [], gaps: [], ordered: true };
+  let lastOrder = 0;
+  type Item = { gap?: { missed: number | undefined }; sender: string; data: number; order: number };
+  const take = ({ gap, sender, data, order }: Item): void => {
+    if (gap !== undefined) {
+      account.gaps.push(gap.missed);
+      return;
+    }
+    const expected = account.counts[sender] ?? 0;
+    if (data !== expected && account.faults.length < 10)
+      account.faults.push(`${data} came instead of ${expected}`);
+    account.counts[sender] = data + 1;
+    account.ordered &&= order > lastOrder;
+    lastOrder = order;
+  };
+  void (async () => {
+    for await (const batch of slot.batches()) for (const item of batch) take(item as Item);
+  })();
+  return account;
 }
 
 /** Publishes 0, 1, 2 … from now on, as fast as the bus takes them. */
-export async function publisher(directory: string, subject: string): Promise<ChildPeer> {
-  const child = await childPeer(directory, { host: 'never' });
-  await child.run(({ bus, kept }, subject) => {
-    kept.stop = false;
-    kept.notes = [0];
-    kept.pending = (async () => {
-      for (let number = 0; !kept.stop; number += 1) {
-        await bus.publish(subject, number);
-        kept.notes = [number + 1];
-      }
-    })();
-  }, subject);
-  return child;
-}
-
-/** Stops a publisher; resolves to how many messages it has published, when each of them is taken everywhere. */
-export function finish(child: ChildPeer): Promise<number> {
-  return child.run(async ({ bus, kept }) => {
-    kept.stop = true;
-    await kept.pending;
+function publishCounting(bus: Bus, subject: string): () => Promise<number> {
+  let stopped = false;
+  const published = (async () => {
+    let number = 0;
+    for (; !stopped; number += 1) await bus.publish(subject, number);
+    return number;
+  })();
+  return async () => {
+    stopped = true;
+    const count = await published;
+    // it settles behind all others
     await bus.publish('finished', undefined, { confirm: true });
-    return kept.notes[0] as number;
-  });
+    return count;
+  };
 }
 
-export function accountOf(child: ChildPeer): Promise<Account> {
-  return child.run(({ kept }) => kept.notes[0] as Account);
+/** In this process. */
+export async function receiver(directory: string): Promise<Receiver> {
+  const bus = await joinBus(directory, { host: 'never' });
+  const account = keepAccount(await bus.subscribe<number>('n.*', { gaps: true }));
+  return {
+    account: async () => account,
+    flows({ id }) {
+      const enough = (account.counts[id] ?? 0) + 100;
+      return eventually(() => (account.counts[id] ?? 0) > enough, 'the flow of messages');
+    },
+  };
 }
 
-/** Resolves when this receiver has got more from this publisher than now. */
-export async function flows(child: ChildPeer, from: ChildPeer): Promise<void> {
-  const before = (await accountOf(child)).counts[from.id] ?? 0;
-  await eventually(
-    async () => ((await accountOf(child)).counts[from.id] ?? 0) > before + 100,
-    'the flow of messages',
+/** In this process. */
+export async function publisher(directory: string, subject: string): Promise<Publisher> {
+  const bus = await joinBus(directory, { host: 'never' });
+  return { id: bus.id, finish: publishCounting(bus, subject) };
+}
+
+/** In a process of its own. */
+export async function receiverProcess(directory: string): Promise<Receiver & { child: ChildPeer }> {
+  const child = await childPeer(directory, { host: 'never' });
+  await child.run(async ({ bus, kept }, source) => {
+    const keep = new Function(`return ${source}`)();
+    kept.notes = [keep(await bus.subscribe('n.*', { gaps: true }))];
+  }, keepAccount.toString());
+  return {
+    child,
+    account: () => child.run(({ kept }) => kept.notes[0] as Account),
+    flows({ id }) {
+      return child.run(async ({ kept }, id) => {
+        const { counts } = kept.notes[0] as Account;
+        const enough = (counts[id] ?? 0) + 100;
+        while ((counts[id] ?? 0) < enough) await new Promise((resolve) => setTimeout(resolve, 5));
+      }, id);
+    },
+  };
+}
+
+/** In a process of its own. */
+export async function publisherProcess(directory: string, subject: string): Promise<Publisher> {
+  const child = await childPeer(directory, { host: 'never' });
+  await child.run(
+    ({ bus, kept }, { source, subject }) => {
+      const publish = new Function(`return ${source}`)();
+      kept.notes = [publish(bus, subject)];
+    },
+    { source: publishCounting.toString(), subject },
   );
+  return { id: child.id, finish: () => child.run(({ kept }) => (kept.notes[0] as () => Promise<number>)()) };
 }
 
 /** The one of them that hosts, once one does. */

@@ -4,11 +4,19 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from 'vitest';
-import type { ChildPeer } from '../support/child-peer.js';
+import { describe, expect, it } from 'vitest';
 import { afterwards, busFolder } from '../support/scratch.js';
 import { eventually } from '../support/waiting.js';
-import { accountOf, candidate, finish, flows, hostAmong, publisher, receiver } from './crew.js';
+import {
+  candidate,
+  hostAmong,
+  type Publisher,
+  publisher,
+  publisherProcess,
+  type Receiver,
+  receiver,
+  receiverProcess,
+} from './crew.js';
 
 /** What the highest pointer says. */
 function highestEpoch(directory: string): { epoch: number; pid: number } {
@@ -36,90 +44,93 @@ async function startCliHost(directory: string): Promise<{ terminate(): Promise<n
 }
 
 /** Everything that was published arrived once, in order, and nobody was told of a gap. */
-async function expectWhole(receivers: readonly ChildPeer[], publishers: readonly ChildPeer[]): Promise<void> {
+async function expectWhole(receivers: readonly Receiver[], publishers: readonly Publisher[]): Promise<void> {
   const counts: Record<string, number> = {};
-  for (const one of publishers) counts[one.id] = await finish(one);
+  for (const one of publishers) counts[one.id] = await one.finish();
   for (const one of receivers) {
-    expect(await accountOf(one)).toEqual({ counts, faults: [], gaps: [], ordered: true });
+    expect(await one.account()).toEqual({ counts, faults: [], gaps: [], ordered: true });
   }
 }
 
-it('a host that is killed again and again: nothing lost, nothing doubled, FIFO, orders rise', async () => {
-  const directory = busFolder();
-  const candidates = [await candidate(directory), await candidate(directory), await candidate(directory)];
-  const receivers = [await receiver(directory), await receiver(directory), await receiver(directory)];
-  const publishers = [await publisher(directory, 'n.a'), await publisher(directory, 'n.b')];
-  for (let kill = 0; kill < 2; kill += 1) {
-    for (const to of receivers) for (const from of publishers) await flows(to, from);
-    const host = await hostAmong(candidates);
-    candidates.splice(candidates.indexOf(host), 1);
-    await host.kill();
-    // one whose event loop is blocked meanwhile
-    await receivers[kill]!.run(() => {
-      const end = performance.now() + 300;
-      while (performance.now() < end);
-    });
-  }
-  for (const to of receivers) for (const from of publishers) await flows(to, from);
-  await expectWhole(receivers, publishers);
-});
+async function allFlows(receivers: readonly Receiver[], publishers: readonly Publisher[]): Promise<void> {
+  await Promise.all(receivers.flatMap((to) => publishers.map((from) => to.flows(from))));
+}
 
-it('a host that is killed inside its gate costs nothing', async () => {
-  const directory = busFolder();
-  const candidates = [await candidate(directory), await candidate(directory), await candidate(directory)];
-  const to = await receiver(directory);
-  const from = await publisher(directory, 'n.a');
-  await flows(to, from);
-  // the gate waits for one of the roster that lives and does not come
-  to.suspend();
-  for (let kill = 0; kill < 2; kill += 1) {
-    const epoch = highestEpoch(directory);
-    const host = candidates.find(({ pid }) => pid === epoch.pid)!;
-    candidates.splice(candidates.indexOf(host), 1);
-    await host.kill();
-    await eventually(() => highestEpoch(directory).epoch > epoch.epoch, 'a new host');
-  }
-  to.resume();
-  await flows(to, from);
-  await expectWhole([to], [from]);
-});
+describe('take-over loses and doubles nothing', { timeout: 60_000 }, () => {
+  it('when the host is killed again and again: FIFO, and orders rise', async () => {
+    const directory = busFolder();
+    const candidates = await Promise.all([1, 2, 3].map(() => candidate(directory)));
+    const children = await Promise.all([receiverProcess(directory), receiverProcess(directory)]);
+    const receivers = [...children, await receiver(directory)];
+    const publishers = await Promise.all(
+      ['n.a', 'n.b'].map((subject) => publisherProcess(directory, subject)),
+    );
+    for (const { child } of children) {
+      await allFlows(receivers, publishers);
+      const host = await hostAmong(candidates);
+      candidates.splice(candidates.indexOf(host), 1);
+      await host.kill();
+      // one whose event loop is blocked meanwhile
+      await child.run(() => {
+        const end = performance.now() + 300;
+        while (performance.now() < end);
+      });
+    }
+    await allFlows(receivers, publishers);
+    await expectWhole(receivers, publishers);
+  });
 
-it.each(['close', 'drain', 'SIGTERM'])(
-  'a host that ends by %s hands over without loss or gap',
-  async (how) => {
+  it('when a host is killed inside its gate', async () => {
+    const directory = busFolder();
+    const candidates = await Promise.all([1, 2, 3].map(() => candidate(directory)));
+    const [to, from] = [await receiverProcess(directory), await publisher(directory, 'n.a')];
+    await to.flows(from);
+    // the gate waits for one of the roster that lives and does not come
+    to.child.suspend();
+    for (let kill = 0; kill < 2; kill += 1) {
+      const { epoch, pid } = highestEpoch(directory);
+      const host = candidates.find((one) => one.pid === pid)!;
+      candidates.splice(candidates.indexOf(host), 1);
+      await host.kill();
+      await eventually(() => highestEpoch(directory).epoch > epoch, 'a new host');
+    }
+    to.child.resume();
+    await to.flows(from);
+    await expectWhole([to], [from]);
+  });
+
+  it.each(['close', 'drain', 'SIGTERM'])('when the host ends by %s: it hands over', async (how) => {
     const directory = busFolder();
     const dedicated = how === 'SIGTERM' ? await startCliHost(directory) : undefined;
     const host = dedicated ? undefined : await candidate(directory);
     const next = await candidate(directory);
-    const receivers = [await receiver(directory), await receiver(directory)];
-    const from = await publisher(directory, 'n.a');
-    for (const to of receivers) await flows(to, from);
+    const [to, from] = [await receiver(directory), await publisher(directory, 'n.a')];
+    await to.flows(from);
     if (how === 'close') await host?.run(({ bus }) => bus.close());
     else if (how === 'drain') await host?.run(({ bus }) => bus.drain());
     else expect(await dedicated?.terminate()).toBe(0);
     await hostAmong([next]);
-    for (const to of receivers) await flows(to, from);
-    await expectWhole(receivers, [from]);
-  },
-);
+    await to.flows(from);
+    await expectWhole([to], [from]);
+  });
 
-it('who comes when the gate is open is told of a gap, and loses nothing from then on', async () => {
-  const directory = busFolder();
-  const candidates = [await candidate(directory), await candidate(directory)];
-  const receivers = [await receiver(directory), await receiver(directory)];
-  const from = await publisher(directory, 'n.a');
-  for (const to of receivers) await flows(to, from);
-  const [late, punctual] = receivers;
-  late!.suspend();
-  await candidates[0]!.kill();
-  await flows(punctual!, from);
-  late!.resume();
-  await flows(late!, from);
-  await finish(from);
-  expect(await accountOf(punctual!)).toMatchObject({ faults: [], gaps: [] });
-  const { gaps, faults, counts } = await accountOf(late!);
-  expect(gaps).toEqual([undefined]);
-  // what passed it by was in one piece, where the gap is
-  expect(faults.length).toBeLessThanOrEqual(1);
-  expect(counts).toEqual((await accountOf(punctual!)).counts);
+  it('but who comes when the gate is open is told of a gap, and loses nothing from then on', async () => {
+    const directory = busFolder();
+    const candidates = await Promise.all([1, 2].map(() => candidate(directory)));
+    const [late, punctual] = [await receiverProcess(directory), await receiver(directory)];
+    const from = await publisher(directory, 'n.a');
+    await allFlows([late, punctual], [from]);
+    late.child.suspend();
+    await (await hostAmong(candidates)).kill();
+    await punctual.flows(from);
+    late.child.resume();
+    await late.flows(from);
+    await from.finish();
+    expect(await punctual.account()).toMatchObject({ faults: [], gaps: [] });
+    const { gaps, faults, counts } = await late.account();
+    expect(gaps).toEqual([undefined]);
+    // what passed it by was in one piece, where the gap is
+    expect(faults.length).toBeLessThanOrEqual(1);
+    expect(counts).toEqual((await punctual.account()).counts);
+  });
 });
