@@ -1,5 +1,6 @@
 // A relay on a test bench: pipes in memory, a clock that the test moves, and peers that speak raw frames and take
 // notes of every frame they get.
+import { Gate } from '../../src/host/gate.js';
 import { Relay } from '../../src/host/relay.js';
 import { memoryPipePair } from '../../src/transport/memory-pipe.js';
 import type { Pipe } from '../../src/transport/pipe.js';
@@ -44,9 +45,34 @@ export class RelayBench {
   readonly relay: Relay;
   #peers = 0;
 
-  constructor({ opened = true } = {}) {
-    this.relay = new Relay({ clock: this.clock, epoch: EPOCH, hostId: HOST_ID });
+  readonly #gate: Gate | undefined;
+
+  /** @param options.noted gets what the roster is told; then there is a gate, which waits for {@link openGate} */
+  constructor({ opened = true, noted }: { opened?: boolean; noted?: string[] } = {}) {
+    this.#gate = noted && this.#makeGate(noted);
+    this.relay = new Relay({ clock: this.clock, epoch: EPOCH, hostId: HOST_ID, gate: this.#gate });
     if (opened) this.relay.openGate(EPOCH - 1);
+  }
+
+  openGate(): void {
+    this.#gate?.start();
+    this.clock.settle();
+  }
+
+  #makeGate(noted: string[]): Gate {
+    return new Gate({
+      clock: this.clock,
+      last: undefined,
+      lastEpoch: 0,
+      isGone: () => true,
+      roster: {
+        opened: (entries) => noted.push(`opened ${[...entries].map(({ id }) => id).join(' ')}`),
+        joined: ({ id }) => noted.push(`joined ${id}`),
+        left: (id) => noted.push(`left ${id}`),
+        standby: () => {},
+      },
+      onOpen: (previous) => this.relay.openGate(previous),
+    });
   }
 
   /** A new link; `name` makes the peer id, so the same name is the same peer. */

@@ -1,5 +1,6 @@
 // The relay hands messages on: to whom, in which order, and as the very bytes that came.
 import { describe, expect, it } from 'vitest';
+import type { Settled, SlotSpec } from '../../src/wire/control.js';
 import { At, Flag, writeU64 } from '../../src/wire/frame.js';
 import { EPOCH, RelayBench } from './relay-bench.js';
 
@@ -212,3 +213,66 @@ function rename(frame: Buffer): Buffer {
   frame.write('somebody', At.sender, 'latin1');
   return frame;
 }
+
+describe('who may have missed messages', () => {
+  const slots: SlotSpec[] = [
+    { id: 1, role: 'slot', pattern: 'a', new: false },
+    { id: 2, role: 'slot', pattern: 'b', new: true },
+    { id: 3, role: 'responder', pattern: 'c', new: false },
+  ];
+
+  it('is told ahead of OPEN, for each slot that was open before', () => {
+    const bench = new RelayBench();
+    const late = bench.link('late');
+    late.join({ lastEpoch: EPOCH - 1, slots });
+    expect(late.got.map(({ kind }) => kind)).toEqual(['welcome', 'gap', 'open']);
+    expect(late.dataOf('gap')).toEqual([{ id: 1 }]);
+  });
+
+  it('counts as late when it comes again within an epoch', () => {
+    const bench = new RelayBench();
+    bench.join('a').crash();
+    const again = bench.link('a');
+    again.join({ lastEpoch: EPOCH, slots });
+    expect(again.dataOf('gap')).toEqual([{ id: 1 }]);
+  });
+
+  it('is noted as gone before anything is settled without it', () => {
+    const noted: string[] = [];
+    const bench = new RelayBench({ opened: false, noted });
+    const publisher = bench.join('p');
+    const receiver = bench.join('r', 'a');
+    bench.openGate();
+    publisher.publish('a', 1, Flag.confirm | Flag.ackSoon);
+    receiver.crash();
+    expect(noted).toEqual([`opened ${publisher.name} ${receiver.name}`, `left ${receiver.name}`]);
+    expect(publisher.of('settled')).toHaveLength(1);
+    bench.relay.close('closed', '');
+    bench.clock.settle();
+    expect(noted).toHaveLength(2);
+  });
+});
+
+describe('a confirm that is sent again', () => {
+  it('to the same host has its receipt, whether it was settled before or not', () => {
+    const bench = new RelayBench();
+    const receiver = bench.join('r', 'a');
+    const publisher = bench.join('p');
+    for (const data of [1, 2]) publisher.publish('a', data, Flag.confirm | Flag.ackSoon);
+    receiver.acknowledge(publisher, 1);
+    publisher.crash();
+    const again = bench.link('p');
+    again.join({ lastEpoch: EPOCH, firstUnsettled: 1 });
+    for (const sequence of [1, 2])
+      again.send(
+        again.message('a', sequence, { sequence, flags: Flag.confirm | Flag.ackSoon | Flag.resent }),
+      );
+    receiver.acknowledge(publisher, 2);
+    const receipts = again.dataOf('settled').flatMap((data) => (data as Settled).receipts);
+    expect(receipts).toMatchObject([
+      { sequence: 1, receivers: 1 },
+      { sequence: 2, receivers: 1 },
+    ]);
+    expect(receiver.messages).toHaveLength(2);
+  });
+});
