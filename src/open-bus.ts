@@ -150,6 +150,7 @@ class Hosting {
   readonly #thread: HostThreadOption;
   readonly #onInline: (cause: unknown) => void;
   #host: Host | undefined;
+  #starting: Promise<unknown> | undefined;
 
   constructor(
     bus: BusDirectory,
@@ -169,7 +170,9 @@ class Hosting {
 
   /** Stands for election; undefined when somebody else won. */
   async start(found: FoundDead): Promise<Host | undefined> {
-    const host = this.#thread === 'inline' ? await this.#runInline(found) : await this.#runInThread(found);
+    const starting = this.#thread === 'inline' ? this.#runInline(found) : this.#runInThread(found);
+    this.#starting = starting;
+    const host = await starting;
     if (host === undefined) return undefined;
     this.#host = host;
     void host.closed.then(() => {
@@ -179,6 +182,8 @@ class Hosting {
   }
 
   async close(): Promise<void> {
+    // a host that is about to win would outlive its Bus; why it fails is told to who started it
+    await this.#starting?.catch(() => {});
     await this.#host?.close();
   }
 

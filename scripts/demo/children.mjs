@@ -59,6 +59,15 @@ export class Children {
     return new Map(await this.#unlessFailed(results));
   }
 
+  /** kill -9: it ends without a result, and that is no failure. */
+  sacrifice(name) {
+    const member = this.#members.find((one) => one.name === name);
+    this.#members.splice(this.#members.indexOf(member), 1);
+    member.sacrificed = true;
+    member.child.kill('SIGKILL');
+    member.result.resolve({});
+  }
+
   /** Lets all end in good order, the one that was started first last. */
   async dismiss() {
     for (const member of this.#members.toReversed()) {
@@ -87,7 +96,7 @@ export class Children {
   }
 
   #checkEnd(member, code, signal) {
-    if (member.done && code === 0) return;
+    if (member.sacrificed || (member.done && code === 0)) return;
     const how = signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
     const when = member.done ? 'while it closed its bus' : 'before it was done';
     this.#failure.reject(new DemoFailure(`${member.name} (process ${member.child.pid}) ${how} ${when}`));

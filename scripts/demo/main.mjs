@@ -1,5 +1,6 @@
 // The demo: a text file goes line by line over a bus of its own to four processes that rebuild it, while a
-// fifth answers questions about it and a shell script looks in. Exits with 1 unless every copy is the file.
+// fifth answers questions about it and a shell script looks in. Half-way the process that hosts the bus is killed.
+// Exits with 1 unless every copy is the file.
 //
 //   npm run demo [-- path]
 import { createHash } from 'node:crypto';
@@ -35,8 +36,14 @@ async function perform(children, input) {
 
   const progress = new Progress(process.stderr, input.bytes);
   progress.note(`${input.path} (${input.bytes} bytes) over bus "demo": ${children.describe()}`);
-  children.onProgress = (name, bytes) =>
-    consumers.includes(name) && progress.update(name, bytes, consumers.length);
+  const behind = new Set(consumers);
+  children.onProgress = (name, bytes) => {
+    if (!consumers.includes(name)) return;
+    progress.update(name, bytes, consumers.length);
+    if (bytes < input.bytes / 2 || !behind.delete(name) || behind.size > 0) return;
+    children.sacrifice('host');
+    progress.note('killed the host, half-way');
+  };
   const results = await children.run();
   progress.end();
   return results;
