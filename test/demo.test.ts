@@ -87,7 +87,12 @@ test.each([
     expect(
       stderr
         .split('\n')
-        .filter((line) => !/^(?:demo: (?:\d+ %|.* over bus .*|killed the host, half-way)|mailslot: subscribed .*)?$/.test(line)),
+        .filter(
+          (line) =>
+            !/^(?:demo: (?:\d+ %|.* over bus .*|killed the host, half-way)|mailslot: subscribed .*)?$/.test(
+              line,
+            ),
+        ),
     ).toEqual([]);
     const proofs = stdout
       .split('\n')

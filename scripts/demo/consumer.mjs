@@ -18,7 +18,7 @@ const totalBytes = Number(process.argv[2]);
 const reportEvery = Math.ceil(totalBytes / 50);
 
 const bus = await openBus('demo', { label: 'consumer' });
-const slot = await bus.subscribe('demo.line');
+const slot = await bus.subscribe('demo.line', { gaps: true });
 await ready();
 
 let lastLine;

@@ -27,7 +27,7 @@ await bus.respond('demo.stats', async () => {
 });
 // Consumers ask for their last line, which may be still on its way to us.
 await bus.respond('demo.line-at', lineAt);
-const slot = await bus.subscribe('demo.line');
+const slot = await bus.subscribe('demo.line', { gaps: true });
 await ready();
 
 const result = await new Rebuild().readAll(slot, (line, soFar) => {

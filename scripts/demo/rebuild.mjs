@@ -10,9 +10,11 @@ export class Rebuild {
   #bytes = 0;
   #begin;
 
-  /** Takes lines from the slot until the last message; calls `onLine` with each line and the bytes so far. */
+  /** Takes lines from the slot, which yields gaps as well, until the last message; calls `onLine` with each line and the bytes so far. */
   async readAll(slot, onLine) {
     for await (const message of slot) {
+      if ('gap' in message)
+        throw new Error(`${message.gap.missed ?? 'an unknown number of'} lines are missing`);
       this.#begin ??= performance.now();
       if (endHeader in message.headers) return this.#finish();
       this.#messages++;

@@ -18,8 +18,11 @@ export interface GateOptions {
   roster: RosterLog;
   /** Whether it is certain that this process has ended. */
   isGone(pid: number, pidNamespace: string | undefined): boolean;
-  /** @param previous the last epoch that opened before this one; 0 if there was none */
-  onOpen(previous: number): void;
+  /**
+   * @param previous the last epoch that opened before this one; 0 if there was none
+   * @param absent who was on the bus then and has not come back
+   */
+  onOpen(previous: number, absent: readonly RosterEntry[]): void;
 }
 
 interface Attendant {
@@ -128,12 +131,16 @@ export class Gate {
     this.#timer?.cancel();
     this.#timer = undefined;
     const present = [...this.#present.values()];
-    const known = Math.max(this.#last?.epoch ?? 0, this.#options.lastEpoch);
-    const previous = present.reduce((epoch, { join }) => Math.max(epoch, join.lastEpoch), known);
+    const seen = Math.max(this.#last?.epoch ?? 0, this.#options.lastEpoch);
+    const previous = present.reduce((epoch, { join }) => Math.max(epoch, join.lastEpoch), seen);
     this.#previous = previous;
     for (const attendant of present) attendant.late = this.#hasMissed(attendant, previous);
     this.#options.roster.opened(present.map(entryOf));
-    this.#options.onOpen(previous);
+    const known = [...(this.#last?.entries.values() ?? [])];
+    this.#options.onOpen(
+      previous,
+      known.filter(({ id }) => !this.#present.has(id)),
+    );
   }
 
   #hasMissed({ peer, join }: Attendant, previous: number): boolean {

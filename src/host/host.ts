@@ -70,8 +70,8 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
     lastEpoch,
     roster,
     isGone: isProcessGone,
-    onOpen: (previous) => {
-      relay?.openGate(previous);
+    onOpen: (previous, absent) => {
+      relay?.openGate(previous, absent);
       void reign.prune(epoch);
     },
   });

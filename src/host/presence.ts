@@ -1,4 +1,5 @@
 // Who is on the bus: the answer to the query `$peers`, and the messages `$presence.joined` and `$presence.left`.
+import type { RosterEntry } from '../transport/roster.js';
 import { encodeFrame, Kind } from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
 import type { LeaveCause, PeerInfo } from '../wire/presence.js';
@@ -37,6 +38,12 @@ export class Presence {
 
   left(session: Session, cause: LeaveCause): void {
     this.#announce('$presence.left', { ...this.#describe(session), cause });
+  }
+
+  /** A peer of the epoch before has not come back. Its label and the rest of it went with its host. */
+  absent({ id, pid }: RosterEntry): void {
+    const rest = { label: '', hosting: false, connectedAt: 0, slots: 0, responders: 0 };
+    this.#announce('$presence.left', { id, pid, ...rest, cause: 'crashed' });
   }
 
   #describe(session: Session): PeerInfo {

@@ -16,6 +16,7 @@ import {
   WINDOW_FRAMES,
 } from '../limits.js';
 import type { Pipe } from '../transport/pipe.js';
+import type { RosterEntry } from '../transport/roster.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { SpareBuffers } from '../util/spare-buffers.js';
 import { controlFrame, PROTOCOL_MINOR, readControl, type SlotSpec } from '../wire/control.js';
@@ -156,10 +157,11 @@ export class Relay {
   }
 
   /** Lets everybody in: from now on frames are relayed. */
-  openGate(previousEpoch: number): void {
+  openGate(previousEpoch: number, absent: readonly RosterEntry[] = []): void {
     this.#previousEpoch = previousEpoch;
     const joined = [...this.#sessions.values()].filter(({ state }) => state === 'joined');
     for (const session of joined) this.#letIn(session, this.#gate?.isLate(session.peerId) ?? false);
+    for (const entry of absent) this.#presence.absent(entry);
     // who is back was not away
     for (const session of joined) if (session.join?.lastEpoch === 0) this.#presence.joined(session);
     this.#endTurn();

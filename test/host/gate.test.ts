@@ -42,6 +42,7 @@ class GateBench {
   readonly clock = new ManualClock();
   readonly gone = new Set<number>();
   readonly opened: number[] = [];
+  readonly absent: string[] = [];
   readonly log: string[] = [];
   readonly gate: Gate;
 
@@ -59,7 +60,10 @@ class GateBench {
         left: (id) => this.log.push(`- ${Buffer.from(id, 'hex').toString().trim()}`),
         standby: () => {},
       },
-      onOpen: (previous) => this.opened.push(previous),
+      onOpen: (previous, absent) => {
+        this.opened.push(previous);
+        this.absent.push(...absent.map(({ id }) => Buffer.from(id, 'hex').toString().trim()));
+      },
     });
   }
 
@@ -118,6 +122,7 @@ describe('the gate opens', () => {
     expect(bench.opened).toEqual([]);
     bench.clock.advance(GATE_LOOK_INTERVAL);
     expect(bench.opened).toEqual([LAST]);
+    expect(bench.absent).toEqual(['b']);
   });
 
   it('after two seconds at most', () => {
@@ -125,6 +130,7 @@ describe('the gate opens', () => {
     bench.join('a', 1);
     bench.clock.advance(GATE_TIMEOUT + GATE_LOOK_INTERVAL);
     expect(bench.opened).toEqual([LAST]);
+    expect(bench.absent).toEqual(['b']);
     expect(bench.clock.timers).toBe(0);
   });
 

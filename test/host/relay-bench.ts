@@ -71,7 +71,7 @@ export class RelayBench {
         left: (id) => noted.push(`left ${id}`),
         standby: () => {},
       },
-      onOpen: (previous) => this.relay.openGate(previous),
+      onOpen: (previous, absent) => this.relay.openGate(previous, absent),
     });
   }
 

@@ -69,6 +69,7 @@ describe('queries across a take-over', { timeout: 60_000 }, () => {
     expect((await open).data).toBe(1);
     await closing;
     await events.first('connected');
+    expect(events.of('peer-left')).toMatchObject([{ peer: { id: host.id }, cause: 'closed' }]);
     expect(events.types.filter((type) => !type.startsWith('peer-'))).toEqual([
       'disconnected',
       'reconnecting',
@@ -110,5 +111,7 @@ describe('opening a bus in the gate', { timeout: 60_000 }, () => {
     const peers = await (await opening).peers();
     expect(peers.map(({ id }) => id)).toContain(sleeper.child.id);
     expect(peers.filter(({ hosting }) => hosting)).toHaveLength(1);
+    const left = await events.first('peer-left');
+    expect(left).toMatchObject({ peer: { id: host.id, pid: host.pid }, cause: 'crashed' });
   });
 });
