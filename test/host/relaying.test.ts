@@ -1,7 +1,9 @@
 // The relay hands messages on: to whom, in which order, and as the very bytes that came.
 import { describe, expect, it } from 'vitest';
+import { HOST_FLUSH_GRACE } from '../../src/limits.js';
 import type { Settled, SlotSpec } from '../../src/wire/control.js';
 import { At, Flag, writeU64 } from '../../src/wire/frame.js';
+import { isPending } from '../support/waiting.js';
 import { EPOCH, RelayBench } from './relay-bench.js';
 
 describe('joining', () => {
@@ -274,5 +276,47 @@ describe('a confirm that is sent again', () => {
       { sequence: 2, receivers: 1 },
     ]);
     expect(receiver.messages).toHaveLength(2);
+  });
+});
+
+describe('handing over', () => {
+  it('lets open queries finish, but not for ever', async () => {
+    const bench = new RelayBench();
+    const [asker, responder] = [bench.join('a'), bench.join('r')];
+    responder.open('responder', 'q', 1);
+    const [first, second] = [asker.query('q'), asker.query('q')];
+    const [done, late] = [bench.relay.whenQueriesEnd(5_000), bench.relay.whenQueriesEnd(1_000)];
+    responder.reply(asker, first, 1);
+    expect(await isPending(late)).toBe(true);
+    bench.clock.advance(1_000);
+    await late;
+    expect(await isPending(done)).toBe(true);
+    responder.reply(asker, second, 2);
+    await done;
+    expect(asker.of('reply')).toHaveLength(2);
+  });
+
+  it('waits for what is queued, but not for ever', async () => {
+    const bench = new RelayBench();
+    const [publisher, slow] = [bench.join('p'), bench.join('s', 'a')];
+    slow.suspend();
+    for (let number = 0; number < 5; number += 1) publisher.publish('a', new Uint8Array(100_000));
+    const closed = bench.relay.close('closed', '');
+    bench.clock.settle();
+    expect([publisher.closed, slow.closed]).toEqual([true, false]);
+    expect(await isPending(closed)).toBe(true);
+    bench.clock.advance(HOST_FLUSH_GRACE);
+    await closed;
+  });
+
+  it('relays and settles nothing after the goodbye: the next host is sent it again', () => {
+    const bench = new RelayBench();
+    const [publisher, receiver] = [bench.join('p'), bench.join('r', 'a')];
+    publisher.publish('a', 1, Flag.confirm | Flag.ackSoon);
+    void bench.relay.close('closed', '');
+    receiver.acknowledge(publisher, 1);
+    publisher.publish('a', 2);
+    expect(publisher.of('settled')).toEqual([]);
+    expect(receiver.messages).toHaveLength(1);
   });
 });
