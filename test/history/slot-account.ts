@@ -1,0 +1,180 @@
+// The account of one slot: what was due to it, what it got, and what it was told to be missing.
+//
+//   due      what its process must get: all that matches and was published after the slot had opened
+//   holes    messages due that did not come although later ones of their sender did
+//   leeway   messages that may have come and been dropped, or not: sent before the slot opened, around a gap of
+//            unknown size, or by a process that ended
+//
+// At any time holes ≤ announced: a hole shows no earlier than its marker. At the end announced ≤ holes + leeway.
+import type { Rule } from './checker.js';
+import type { Opened, Published, Read } from './history.js';
+import type { SentMessages } from './sent-messages.js';
+
+/** How far one sender's messages were read from the slot. */
+interface Position {
+  /** Index of the next message that may come. */
+  next: number;
+  /** From here on messages are due, Infinity where nobody knows. Below it they may come. */
+  due: number;
+}
+
+export class SlotAccount {
+  readonly process: string;
+  readonly #opened: Opened;
+  readonly #sent: SentMessages;
+  readonly #accuse: (rule: Rule, message: string) => void;
+  readonly #positions = new Map<string, Position>();
+  /** Messages and gap markers read so far; index of each message among them. */
+  #items = 0;
+  #announced = 0;
+  #holes = 0;
+  #leeway = 0;
+  #excuses = 0;
+  #held = 0;
+  #accused = false;
+  #closed = false;
+  #shownUnknown = false;
+  /** Receipts of messages that were not read yet: at which place among the items they must come at the latest. */
+  readonly #receipts = new Map<string, number>();
+
+  constructor(opened: Opened, sent: SentMessages, accuse: (rule: Rule, message: string) => void) {
+    this.process = opened.process;
+    this.#opened = opened;
+    this.#sent = sent;
+    this.#accuse = (rule, message) => accuse(rule, `slot ${opened.slot} of ${opened.process}: ${message}`);
+    for (const sender of sent.senders()) {
+      this.#positions.set(sender, { next: 0, due: sent.of(sender).length });
+    }
+  }
+
+  read({ sender, sequence }: Read): void {
+    this.#items += 1;
+    const sent = this.#sent.at(sender, sequence);
+    if (sent === undefined || !this.#concerns(sent.published)) {
+      return this.#accuse('invented', `${sender}'s message ${sequence} was read, but not sent to it`);
+    }
+    const position = this.#positionOf(sender);
+    const index = sequence - 1;
+    if (index < position.next) {
+      return this.#accuse('fifo', `${sender}'s message ${sequence} came after message ${position.next}`);
+    }
+    if (sent.state === 'lost') this.#accuse('invented', `${sender}'s message ${sequence} had been rejected`);
+    this.#skip(sender, position, index);
+    position.next = index + 1;
+    position.due = position.next;
+    this.#checkReceipt(sender, sequence);
+    this.#compare();
+  }
+
+  gap(missed: number | undefined): void {
+    this.#items += 1;
+    // what was dropped in front of a message moves it back by one marker
+    this.#receipts.clear();
+    if (missed !== undefined) {
+      this.#announced += missed;
+      return;
+    }
+    if (this.#excuses === 0) this.#accuse('unexcused-gap', 'shows a gap of unknown size for no known reason');
+    else this.#excuses -= 1;
+    this.#shownUnknown = true;
+    // whoever has sent something by now may have something in this gap
+    for (const sender of this.#sent.senders()) this.#positionOf(sender).due = Number.POSITIVE_INFINITY;
+  }
+
+  /** Its process may show one more gap of unknown size. */
+  excuse(): void {
+    this.#excuses += 1;
+    this.#receipts.clear();
+  }
+
+  held(count: number): void {
+    this.#held = count;
+  }
+
+  /** A receipt came: the message is in this slot, inside its capacity, or was read. */
+  confirmed(message: Published): void {
+    const { overflow, capacity, time } = this.#opened;
+    if (this.#closed || overflow !== 'wait' || message.time < time || !this.#concerns(message)) return;
+    if (this.#excuses > 0 || this.#shownUnknown) return;
+    if (this.#positionOf(message.process).next >= message.sequence) return;
+    const latest = Math.min(this.#held, this.#items + capacity);
+    this.#receipts.set(`${message.process} ${message.sequence}`, latest);
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  finish(atRest: boolean, ended: ReadonlySet<string>): void {
+    if (!atRest || this.#closed) return;
+    for (const sender of this.#sent.senders()) this.#skipRest(sender, ended.has(sender));
+    this.#compare();
+    if (this.#announced > this.#holes + this.#leeway) {
+      const most = `${this.#holes + this.#leeway} can be missing`;
+      this.#accuse('gap-too-large', `announces ${this.#announced} missing messages, but at most ${most}`);
+    }
+  }
+
+  #concerns({ subject, process, to, echo }: Published): boolean {
+    if (to !== undefined && to !== this.process) return false;
+    if (echo === false && process === this.process) return false;
+    return matches(this.#opened.pattern, subject);
+  }
+
+  #positionOf(sender: string): Position {
+    let position = this.#positions.get(sender);
+    if (position === undefined) {
+      position = { next: 0, due: 0 };
+      this.#positions.set(sender, position);
+    }
+    return position;
+  }
+
+  /** The messages from the next one to the one before `index` did not come. */
+  #skip(sender: string, { next, due }: Position, index: number): void {
+    const messages = this.#sent.of(sender);
+    for (let at = next; at < index; at += 1) {
+      const { published, state } = messages[at]!;
+      if (!this.#concerns(published) || state === 'lost') continue;
+      if (at >= due && state !== 'doubtful') this.#holes += 1;
+      else this.#leeway += 1;
+    }
+  }
+
+  /** Of who ended only what was confirmed is due; the rest may have got here or not. */
+  #skipRest(sender: string, hasEnded: boolean): void {
+    const messages = this.#sent.of(sender);
+    const position = this.#positionOf(sender);
+    let certain = messages.length;
+    if (hasEnded) certain = messages.findLastIndex(({ state }) => state === 'confirmed') + 1;
+    this.#skip(sender, position, certain);
+    const start = Math.max(certain, position.next);
+    this.#skip(sender, { next: start, due: Number.POSITIVE_INFINITY }, messages.length);
+  }
+
+  #checkReceipt(sender: string, sequence: number): void {
+    const key = `${sender} ${sequence}`;
+    const latest = this.#receipts.get(key);
+    if (latest === undefined) return;
+    this.#receipts.delete(key);
+    if (this.#items > latest)
+      this.#accuse('early-receipt', `${sender}'s message ${sequence} was confirmed before it was taken here`);
+  }
+
+  #compare(): void {
+    if (this.#holes <= this.#announced || this.#accused) return;
+    this.#accused = true;
+    this.#accuse('silent-loss', `${this.#holes} messages are missing, ${this.#announced} were announced`);
+  }
+}
+
+/** Written anew on purpose: the package's own grammar is under test. */
+function matches(pattern: string, subject: string): boolean {
+  const steps = pattern.split('.');
+  const tokens = subject.split('.');
+  for (const [index, step] of steps.entries()) {
+    if (step === '>') return tokens.length > index;
+    if (index >= tokens.length || (step !== '*' && step !== tokens[index])) return false;
+  }
+  return steps.length === tokens.length;
+}
