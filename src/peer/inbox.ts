@@ -254,7 +254,8 @@ export class Inbox {
     for (const record of this.#due) {
       if (!record.urgent) continue;
       this.#urgent = true;
-      return this.flush();
+      // not at once: a slot that drops what is old says so while the next slot has not got what is new
+      return this.#flushLater((run) => this.#options.clock.defer(run));
     }
   }
 
@@ -263,8 +264,13 @@ export class Inbox {
     if (!this.#urgent || this.#flushing) return;
     if (this.#crowded.size === 0) return this.#flushNow();
     // what waits may be read in a moment, when the reader has had its turn
+    this.#flushLater((run) => this.#options.clock.afterIo(run));
+  }
+
+  #flushLater(later: (run: () => void) => void): void {
+    if (this.#flushing) return;
     this.#flushing = true;
-    this.#options.clock.afterIo(() => {
+    later(() => {
       this.#flushing = false;
       this.#flushNow();
     });

@@ -31,13 +31,13 @@ beforeEach(() => {
   });
 });
 
-function slot(pattern: string, capacity = 100): OpenSlot {
+function slot(pattern: string, capacity = 100, overflow: 'wait' | 'drop-oldest' = 'wait'): OpenSlot {
   const one: OpenSlot = new OpenSlot({
     id: ++lastId,
     pattern,
     capacity,
     capacityBytes: 1_000_000,
-    overflow: 'wait',
+    overflow,
     stallTimeout: 10_000,
     gaps: true,
     maxMessageBytes: 10_000,
@@ -149,6 +149,18 @@ describe('acknowledgements', () => {
     clock.settle();
     expect(acks.at(-1)).toEqual(['alice---', 6]);
     expect(wide.info.messageCount).toBe(6);
+  });
+
+  it('do not cover what the next slot has not got when one drops for the same message', () => {
+    slot('*', 1, 'drop-oldest');
+    slot('*', 1);
+    arrive(alice, 1);
+    // from here on somebody waits for the acknowledgement of whatever is taken
+    inbox.hastenAll([alice]);
+    arrive(alice, 2);
+    inbox.flush();
+    clock.settle();
+    expect(acks).toEqual([['alice---', 1]]);
   });
 
   it('of one sender are not held up by another', () => {
