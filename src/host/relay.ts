@@ -517,7 +517,8 @@ export class Relay {
       this.#outlet.post(session, controlFrame('PING', this.#hostId.bytes, 'ping'));
     }
     if (session.state === 'welcomed' && silence > SILENCE_TIMEOUT) {
-      this.#refuse(session, 'MAILSLOT_PROTOCOL_VIOLATION', 'JOIN did not come');
+      // it may have been suspended at that very moment: no reason to end its Bus
+      this.#refuse(session, 'closed', 'JOIN did not come');
     }
     const owesInSilence = session.owes.size > 0 && silence > PEER_STALL_TIMEOUT;
     session.stuck = stuck > PEER_STALL_TIMEOUT;
@@ -533,7 +534,8 @@ export class Relay {
     session.stalled = false;
     session.stuck = false;
     for (const [id, missed] of session.missed) {
-      this.#outlet.post(session, controlFrame('GAP', this.#hostId.bytes, { id, missed }));
+      const notice = missed === undefined ? { id } : { id, missed };
+      this.#outlet.post(session, controlFrame('GAP', this.#hostId.bytes, notice));
     }
     session.missed.clear();
   }
@@ -541,9 +543,9 @@ export class Relay {
   /** Counts, slot by slot, what a stalled peer does not get. */
   #countMissed(session: Session, run: Buffer): void {
     for (let at = 0; at < run.length; at += frameSize(run, at, run.length)) {
-      for (const slot of this.#routes.slotsOf(readSubject(run, at), session)) {
-        session.missed.set(slot.id, (session.missed.get(slot.id) ?? 0) + messageCount(run, at));
-      }
+      // only the peer knows whether it had got this one from the host before
+      const count = readFlags(run, at) & Flag.resent ? undefined : messageCount(run, at);
+      for (const slot of this.#routes.slotsOf(readSubject(run, at), session)) session.miss(slot.id, count);
     }
   }
 

@@ -47,8 +47,8 @@ export class Session {
   askedBytes = 0;
   /** Open queries it was handed. */
   readonly answering = new Set<OpenQuery>();
-  /** Per slot, messages dropped while it was stalled. */
-  readonly missed = new Map<number, number>();
+  /** Per slot, messages dropped while it was stalled; undefined where it may have had some of them. */
+  readonly missed = new Map<number, number | undefined>();
   readonly #parts = new PartQueue();
 
   constructor(options: { serial: number; peerId: PeerId; pipe: Pipe; now: number; wallTime: number }) {
@@ -63,6 +63,13 @@ export class Session {
 
   get backlogged(): boolean {
     return this.pipe.queuedBytes > 0;
+  }
+
+  /** So many more messages for this slot were dropped; undefined when it may have had some of them. */
+  miss(slotId: number, count: number | undefined): void {
+    const before = this.missed.has(slotId) ? this.missed.get(slotId) : 0;
+    const isKnown = before !== undefined && count !== undefined;
+    this.missed.set(slotId, isKnown ? before + count : undefined);
   }
 
   /** Adds a part to the next write; true when it is the first one. */

@@ -1,6 +1,6 @@
 // The relay hands messages on: to whom, in which order, and as the very bytes that came.
 import { describe, expect, it } from 'vitest';
-import { HOST_FLUSH_GRACE } from '../../src/limits.js';
+import { HOST_FLUSH_GRACE, SILENCE_TIMEOUT } from '../../src/limits.js';
 import type { Settled, SlotSpec } from '../../src/wire/control.js';
 import { At, Flag, writeU64 } from '../../src/wire/frame.js';
 import { isPending } from '../support/waiting.js';
@@ -183,6 +183,14 @@ describe('what breaks the protocol', () => {
     const peer = new RelayBench().link();
     peer.publish('a', 1);
     expect(peer.of('goaway')).toHaveLength(1);
+    expect(peer.closed).toBe(true);
+  });
+
+  it('JOIN that does not come ends the link, but is no violation: the peer may have been suspended', () => {
+    const bench = new RelayBench();
+    const peer = bench.link();
+    for (let waited = 0; waited < SILENCE_TIMEOUT + 2_000; waited += 1_000) bench.clock.advance(1_000);
+    expect(peer.dataOf('goaway')).toEqual([{ code: 'closed', reason: 'JOIN did not come' }]);
     expect(peer.closed).toBe(true);
   });
 

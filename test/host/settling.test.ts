@@ -151,6 +151,16 @@ describe('a receiver that is suspended', () => {
     expect(receiver.of('gap')).toHaveLength(2);
   });
 
+  it('is told of an unknown number when some of it was sent before: it may have had that', () => {
+    const { publisher, receiver } = stalledBus();
+    publisher.publish('a.b', 2);
+    publisher.publish('a.c', 3, Flag.resent);
+    publisher.publish('a.c', 4);
+    receiver.resume();
+    receiver.acknowledge(publisher, 1);
+    expect(receiver.dataOf('gap')).toEqual([{ id: 1 }, { id: 2, missed: 1 }]);
+  });
+
   it('is not judged by a host that was suspended itself', () => {
     const bench = new RelayBench();
     const [publisher, receiver] = [bench.join('p'), bench.join('r', 'a')];
