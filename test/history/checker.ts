@@ -47,6 +47,7 @@ class Checker {
   readonly #sent = new SentMessages();
   readonly #slots = new Map<string, SlotAccount>();
   readonly #ended = new Set<string>();
+  readonly #excuses = new Map<string, number>();
   readonly #confirms = new Map<string, Of<'published'>>();
   readonly #responders = new Map<string, Of<'responding'>>();
   readonly #queries = new Map<string, { asked: Of<'asked'>; handled: boolean; answered: boolean }>();
@@ -74,7 +75,12 @@ class Checker {
       case 'opened':
         this.#slots.set(
           record.slot,
-          new SlotAccount(record, this.#sent, (rule, message) => this.#accuse(rule, message)),
+          new SlotAccount(record, {
+            sent: this.#sent,
+            // what a host notices late may concern slots that have opened since
+            excuses: this.#excuses.get(record.process) ?? 0,
+            accuse: (rule, message) => this.#accuse(rule, message),
+          }),
         );
         return;
       case 'read':
@@ -88,6 +94,7 @@ class Checker {
         return this.#slots.get(record.slot)?.close();
       case 'excused':
         this.#absent(record.process);
+        this.#excuses.set(record.process, (this.#excuses.get(record.process) ?? 0) + 1);
         for (const slot of this.#slots.values()) if (slot.process === record.process) slot.excuse();
         return;
       case 'responding':

@@ -4,11 +4,12 @@ import type { Published } from './history.js';
 export interface SentMessage {
   readonly published: Published;
   /** `lost` when publish() rejected before anything was sent, `doubtful` when nobody can say. */
-  state: 'sent' | 'lost' | 'doubtful' | 'confirmed';
+  state: 'sent' | 'lost' | 'doubtful';
 }
 
 export class SentMessages {
   readonly #bySender = new Map<string, SentMessage[]>();
+  readonly #confirmed = new Map<string, number>();
 
   add(published: Published): void {
     this.of(published.process).push({ published, state: 'sent' });
@@ -20,8 +21,12 @@ export class SentMessages {
   }
 
   confirm(sender: string, sequence: number): void {
-    const sent = this.at(sender, sequence);
-    if (sent !== undefined) sent.state = 'confirmed';
+    this.#confirmed.set(sender, Math.max(sequence, this.confirmedUpTo(sender)));
+  }
+
+  /** The highest sequence of a message that has a receipt; 0 if none. */
+  confirmedUpTo(sender: string): number {
+    return this.#confirmed.get(sender) ?? 0;
   }
 
   at(sender: string, sequence: number): SentMessage | undefined {

@@ -18,6 +18,13 @@ interface Position {
   due: number;
 }
 
+export interface AccountOptions {
+  sent: SentMessages;
+  /** Gaps of unknown size that its process may show already. */
+  excuses: number;
+  accuse(rule: Rule, message: string): void;
+}
+
 export class SlotAccount {
   readonly process: string;
   readonly #opened: Opened;
@@ -29,18 +36,20 @@ export class SlotAccount {
   #announced = 0;
   #holes = 0;
   #leeway = 0;
-  #excuses = 0;
+  #excuses: number;
+  #wasExcused = false;
   #held = 0;
   #accused = false;
   #closed = false;
-  #shownUnknown = false;
   /** Receipts of messages that were not read yet: at which place among the items they must come at the latest. */
   readonly #receipts = new Map<string, number>();
 
-  constructor(opened: Opened, sent: SentMessages, accuse: (rule: Rule, message: string) => void) {
+  constructor(opened: Opened, options: AccountOptions) {
+    const { sent, excuses, accuse } = options;
     this.process = opened.process;
     this.#opened = opened;
     this.#sent = sent;
+    this.#excuses = excuses;
     this.#accuse = (rule, message) => accuse(rule, `slot ${opened.slot} of ${opened.process}: ${message}`);
     for (const sender of sent.senders()) {
       this.#positions.set(sender, { next: 0, due: sent.of(sender).length });
@@ -76,7 +85,6 @@ export class SlotAccount {
     }
     if (this.#excuses === 0) this.#accuse('unexcused-gap', 'shows a gap of unknown size for no known reason');
     else this.#excuses -= 1;
-    this.#shownUnknown = true;
     // whoever has sent something by now may have something in this gap
     for (const sender of this.#sent.senders()) this.#positionOf(sender).due = Number.POSITIVE_INFINITY;
   }
@@ -84,6 +92,7 @@ export class SlotAccount {
   /** Its process may show one more gap of unknown size. */
   excuse(): void {
     this.#excuses += 1;
+    this.#wasExcused = true;
     this.#receipts.clear();
   }
 
@@ -95,7 +104,7 @@ export class SlotAccount {
   confirmed(message: Published): void {
     const { overflow, capacity, time } = this.#opened;
     if (this.#closed || overflow !== 'wait' || message.time < time || !this.#concerns(message)) return;
-    if (this.#excuses > 0 || this.#shownUnknown) return;
+    if (this.#wasExcused) return;
     if (this.#positionOf(message.process).next >= message.sequence) return;
     const latest = Math.min(this.#held, this.#items + capacity);
     this.#receipts.set(`${message.process} ${message.sequence}`, latest);
@@ -145,8 +154,7 @@ export class SlotAccount {
   #skipRest(sender: string, hasEnded: boolean): void {
     const messages = this.#sent.of(sender);
     const position = this.#positionOf(sender);
-    let certain = messages.length;
-    if (hasEnded) certain = messages.findLastIndex(({ state }) => state === 'confirmed') + 1;
+    const certain = hasEnded ? this.#sent.confirmedUpTo(sender) : messages.length;
     this.#skip(sender, position, certain);
     const start = Math.max(certain, position.next);
     this.#skip(sender, { next: start, due: Number.POSITIVE_INFINITY }, messages.length);

@@ -1,0 +1,178 @@
+// Known bugs, to be planted one at a time in a copy of the compiled package: what the simulator and the checker must
+// find. Each is a replacement of text that has to be there exactly once, so that a mutant that has gone out of date is
+// noticed.
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface Mutant {
+  /** The bug, as one would report it. */
+  name: string;
+  edits: readonly Edit[];
+  /** Whether elections are to find it, not simulated runs. */
+  elections?: boolean;
+}
+
+interface Edit {
+  /** In the compiled package. */
+  file: string;
+  find: string;
+  replace: string;
+}
+
+const one = (name: string, file: string, find: string, replace: string): Mutant => ({
+  name,
+  edits: [{ file, find, replace }],
+});
+
+export const MUTANTS: readonly Mutant[] = [
+  one(
+    'forgets deduplication',
+    'peer/inbox.js',
+    'if (sequence <= from.read)\n                return this.#dropDuplicate(from);',
+    '',
+  ),
+  one(
+    'forgets after a take-over what was read before',
+    'peer/inbox.js',
+    'record.acknowledged = 0;\n            this.#schedule(record);',
+    'record.acknowledged = 0;\n            record.read = 0;',
+  ),
+  one('settles too early', 'host/sender.js', 'if (pair.acknowledged < least)', 'if (false)'),
+  one(
+    'acknowledges before messages are taken',
+    'peer/inbox.js',
+    'const upTo = this.#takenUpTo(record);',
+    'const upTo = record.read;',
+  ),
+  one(
+    'confirms at once',
+    'peer/publisher.js',
+    'await this.#receiptOf(sequence, signal)',
+    '{ receivers: 1, order: 0 }',
+  ),
+  {
+    name: 'resends with new sequences',
+    edits: [
+      {
+        file: 'peer/outbox.js',
+        find: 'readFlags(slab.bytes, at) | Flag.resent);',
+        replace:
+          'readFlags(slab.bytes, at) | Flag.resent);\nwriteU64(slab.bytes, at + At.sequence, slab.last = this.#nextSequence++);',
+      },
+    ],
+  },
+  one(
+    'does not resend',
+    'peer/outbox.js',
+    'slab.sent = slab.start;\n            slab.rewound',
+    'slab.rewound',
+  ),
+  {
+    name: 'resends after new messages',
+    edits: [
+      { file: 'peer/bus.js', find: 'this.#outbox.rewind();\n', replace: '\n' },
+      {
+        file: 'peer/bus.js',
+        find: 'this.#connection.session?.flush();\n        this.#asker',
+        replace:
+          'this.#connection.session?.flush();\nthis.#outbox.rewind();\nthis.#connection.session?.flush();\n        this.#asker',
+      },
+    ],
+  },
+  one(
+    'resends without the flag',
+    'peer/outbox.js',
+    'readFlags(slab.bytes, at) | Flag.resent',
+    'readFlags(slab.bytes, at)',
+  ),
+  one('drops the gap marker of an overflow', 'peer/slot.js', 'this.#noteInFront(dropped);', ''),
+  one(
+    'counts an overflow twice',
+    'peer/slot.js',
+    'this.#noteInFront(dropped);',
+    'this.#noteInFront(2 * dropped);',
+  ),
+  one('drops the gap of a stalled peer', 'host/relay.js', '{ id, missed })', '{ id, missed: 0 })'),
+  one('does not tell who is late', 'host/relay.js', 'if (isLate)', 'if (false)'),
+  one('opens the gate early', 'host/gate.js', 'if (this.#isComplete || now >= this.#giveUpAt)', 'if (true)'),
+  one(
+    'opens the gate without looking who came',
+    'host/gate.js',
+    'return this.#missing.size === 0;',
+    'return true;',
+  ),
+  one(
+    'does not note who is on the bus',
+    'host/gate.js',
+    'if (this.isOpen)\n            this.#options.roster.joined(entryOf(attendant));',
+    'if (this.isOpen) {}',
+  ),
+  one(
+    'lets orders fall over epochs',
+    'host/relay.js',
+    'this.#order = Math.max(this.#order, join.highestOrder);',
+    '',
+  ),
+  one(
+    'sends queries again',
+    'peer/asker.js',
+    'if (!this.#unsent.has(open.id))\n                this.#finish(open, lostWithLink(open.question), false);',
+    'this.#unsent.set(open.id, open);',
+  ),
+  one(
+    'reads into memory that is still being written',
+    'host/relay.js',
+    'this.#endTurn(() => {\n            session.pipe.recycle(chunk);',
+    'this.#endTurn();\n        [0].forEach(() => {\n            session.pipe.recycle(chunk);',
+  ),
+  one(
+    'loses what a peer owes when it goes',
+    'host/sender.js',
+    'this.#pairs.delete(session);\n        session.owes.delete(this);',
+    'session.owes.delete(this);',
+  ),
+  {
+    ...one(
+      'unlinks the pointer on start',
+      'transport/epochs.js',
+      'if (highestOf(readdirSync(bus.path)) >= pointer.epoch)\n        return false;',
+      'await remove(pointerPath(bus, pointer.epoch), clock);',
+    ),
+    elections: true,
+  },
+  {
+    ...one(
+      'skips the fence',
+      'transport/epochs.js',
+      'if (highestOf(readdirSync(bus.path)) !== pointer.epoch)\n            return false;\n        return readFileSync',
+      'return true || readFileSync',
+    ),
+    elections: true,
+  },
+  {
+    ...one(
+      'takes an epoch that somebody else has',
+      'transport/private-file.js',
+      "(await unless(['EEXIST'], () => patiently(clock, linkDraft))) ?? false",
+      "(await unless(['EEXIST'], () => patiently(clock, linkDraft))) ?? true",
+    ),
+    elections: true,
+  },
+];
+
+/** Copies the compiled package to `folder/dist` and plants a bug there; returns that path. */
+export function plant(mutant: Mutant | undefined, root: string, folder: string): string {
+  const dist = join(folder, 'dist');
+  cpSync(join(root, 'dist'), dist, { recursive: true, filter: (path) => !path.endsWith('.map') });
+  cpSync(join(root, 'package.json'), join(folder, 'package.json'));
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'), 'junction');
+  for (const edit of mutant?.edits ?? []) apply(dist, edit);
+  return dist;
+}
+
+function apply(dist: string, { file, find, replace }: Edit): void {
+  const path = join(dist, file);
+  const pieces = readFileSync(path, 'utf8').split(find);
+  if (pieces.length !== 2) throw new Error(`${file} has ${pieces.length - 1} times, not once: ${find}`);
+  writeFileSync(path, pieces.join(replace));
+}

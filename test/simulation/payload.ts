@@ -1,0 +1,18 @@
+// The data of simulated messages: the sender's count, and bytes that follow from it, so that a receiver sees whether
+// they are still what was sent.
+const COUNT_BYTES = 4;
+
+export function makePayload(sequence: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(COUNT_BYTES + length).fill(sequence & 0xff);
+  new DataView(bytes.buffer).setUint32(0, sequence);
+  return bytes;
+}
+
+/** @throws Error when a byte is not what its sender wrote */
+export function readPayload(data: unknown): number {
+  if (!(data instanceof Uint8Array) || data.length < COUNT_BYTES) throw new Error('a message lost its data');
+  const sequence = new DataView(data.buffer, data.byteOffset).getUint32(0);
+  const isWhole = data.subarray(COUNT_BYTES).every((byte) => byte === (sequence & 0xff));
+  if (!isWhole) throw new Error(`the data of message ${sequence} was changed`);
+  return sequence;
+}

@@ -1,0 +1,95 @@
+// Draws from the seed what a run is about: how many processes do what on which kind of machine, and what befalls them.
+import type { Dice } from './dice.js';
+import type { AskingPlan, PublishingPlan, ReadingPlan } from './program.js';
+import type { Weather } from './world.js';
+
+export type Fault =
+  | 'kill-host'
+  | 'kill-peer'
+  | 'kill-host-and-next'
+  | 'block-program'
+  | 'suspend'
+  | 'suspend-host'
+  | 'suspend-for-long'
+  | 'sleep'
+  | 'set-clock'
+  | 'cut-link'
+  | 'join'
+  | 'close'
+  | 'drain'
+  | 'subscribe'
+  | 'close-slot';
+
+/** How often each fault is drawn, relative to the others. */
+const WEIGHTS: readonly [Fault, number][] = [
+  ['kill-host', 8],
+  ['kill-peer', 2],
+  ['kill-host-and-next', 4],
+  ['block-program', 4],
+  ['suspend', 3],
+  ['suspend-host', 1],
+  ['suspend-for-long', 3],
+  ['sleep', 1],
+  ['set-clock', 1],
+  ['cut-link', 2],
+  ['join', 3],
+  ['close', 1],
+  ['drain', 1],
+  ['subscribe', 2],
+  ['close-slot', 1],
+];
+const BAG = WEIGHTS.flatMap(([fault, weight]) => Array<Fault>(weight).fill(fault));
+
+const SUBJECTS = ['a.x', 'a.y', 'b.x'];
+const PATTERNS = ['>', 'a.*', 'a.x', '*.x', 'b.>'];
+
+export function drawWeather(dice: Dice): Weather {
+  return {
+    delay: dice.pick([0.1, 1, 5]),
+    capacity: dice.pick([700, 8_192, 212_992]),
+    partialWrites: dice.pick([0, 0.1, 0.6]),
+    splits: dice.pick([0, 0.2, 0.8]),
+    refusals: dice.pick([0, 0.1, 0.5]),
+  };
+}
+
+/** Times are ms from the moment when everybody is there. */
+export function drawFaults(dice: Dice): { at: number; fault: Fault }[] {
+  const duration = dice.pick([100, 400, 1_500, 10_000]);
+  const faults = Array.from({ length: dice.between(1, 5) }, () => ({
+    at: dice.delay(0, duration),
+    fault: dice.pick(BAG),
+  }));
+  return faults.sort((a, b) => a.at - b.at);
+}
+
+export function drawProcess(dice: Dice): { mayHost: boolean; windowBytes: number } {
+  return { mayHost: dice.chance(0.85), windowBytes: dice.pick([600, 3_000, 20_000, 65_536]) };
+}
+
+export function drawPublishing(dice: Dice): PublishingPlan {
+  return {
+    count: dice.between(5, 80),
+    subjects: dice.chance(0.5) ? SUBJECTS : [dice.pick(SUBJECTS)],
+    burst: dice.pick([1, 10, 50]),
+    pause: dice.pick([0, 5, 40, 400]),
+    confirms: dice.pick([0, 0.05, 0.5]),
+    largeMessages: dice.pick([0, 0, 0.1]),
+    narrow: dice.pick([0, 0, 0.2]),
+  };
+}
+
+export function drawAsking(dice: Dice): AskingPlan {
+  return { count: dice.between(1, 15), subject: 'q', pause: dice.pick([5, 60]) };
+}
+
+export function drawReading(dice: Dice): ReadingPlan {
+  return {
+    pattern: dice.pick(PATTERNS),
+    overflow: dice.chance(0.7) ? 'wait' : 'drop-oldest',
+    capacity: dice.pick([1, 5, 50, 1_000]),
+    stallTimeout: dice.pick([10_000, 10_000, 300]),
+    pause: dice.pick([0, 0, 0, 2, 8]),
+    rests: dice.pick([0, 0, 0.01]),
+  };
+}

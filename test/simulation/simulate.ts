@@ -1,0 +1,151 @@
+// One simulated run: a seed becomes a history, the history a verdict. The same seed and the same package give the
+// same history to the byte.
+import { createHash } from 'node:crypto';
+import { checkHistory, type Violation } from '../history/checker.js';
+import type { HistoryRecord } from '../history/history.js';
+import { Dice } from './dice.js';
+import { inflict } from './faults.js';
+import type { Program } from './program.js';
+import { drawAsking, drawFaults, drawProcess, drawPublishing, drawReading, drawWeather } from './scenario.js';
+import type { Subject } from './subject.js';
+import { World } from './world.js';
+
+export interface Outcome {
+  seed: number;
+  violations: readonly (Violation | { rule: 'thrown' | 'restless'; message: string })[];
+  /** How often what happened: records by what they say, and duplicates that were dropped. */
+  counts: ReadonlyMap<string, number>;
+  /** Events of the virtual clock. */
+  events: number;
+  /** The history as text, one record a line. */
+  history(): string;
+}
+
+/** Longest virtual time of a run, ms: everything that waits for something has given up by then. */
+const LONGEST_RUN = 300_000;
+/** How often it is looked whether everything is at rest, and how long it has to stay so, ms. */
+const LOOK_INTERVAL = 100;
+const REST = 1_500;
+
+export async function simulate(subject: Subject, seed: number): Promise<Outcome> {
+  const dice = new Dice(seed);
+  const world = new World(subject, dice, drawWeather(dice));
+  const run = new Run(world);
+  const faults: Outcome['violations'][number][] = [];
+  try {
+    await world.agenda.run(() => run.isOver);
+    if (!run.isAtRest && world.failures.length === 0)
+      faults.push({ rule: 'restless', message: run.describe() });
+  } catch (error) {
+    faults.push({ rule: 'thrown', message: (error as Error).stack ?? String(error) });
+  }
+  for (const message of world.failures) faults.push({ rule: 'thrown', message });
+  const { records } = world.history;
+  const checked = checkHistory(records, {
+    atRest: run.isAtRest,
+    deadlineSlack: world.heldFor + 50,
+  });
+  return {
+    seed,
+    violations: [...faults, ...checked],
+    counts: countsOf(world),
+    events: world.agenda.count,
+    history: () => world.history.toText(),
+  };
+}
+
+function countsOf({ history, processes }: World): Map<string, number> {
+  const counts = new Map<string, number>();
+  const add = (what: string, count: number): void => void counts.set(what, (counts.get(what) ?? 0) + count);
+  for (const record of history.records) add(kindOf(record), 1);
+  for (const { bus } of processes) add('duplicate', bus.stats().received.duplicates);
+  return counts;
+}
+
+function kindOf(record: HistoryRecord): string {
+  switch (record.op) {
+    case 'gap':
+      return record.missed === undefined ? 'gap of unknown size' : 'gap of known size';
+    case 'answered':
+      return record.outcome;
+    case 'ended':
+      return record.how;
+    default:
+      return record.op;
+  }
+}
+
+export function hashOf(outcome: Outcome): string {
+  return createHash('sha256').update(outcome.history()).digest('hex');
+}
+
+class Run {
+  readonly #world: World;
+  #quietSince: number | undefined;
+  #faultsLeft = 1;
+  isAtRest = false;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#begin();
+    this.#look();
+  }
+
+  get isOver(): boolean {
+    const { agenda, failures } = this.#world;
+    return this.isAtRest || failures.length > 0 || agenda.now > LONGEST_RUN;
+  }
+
+  describe(): string {
+    return `not at rest after ${LONGEST_RUN} ms:\n${this.#living.map(({ state }) => state).join('\n')}`;
+  }
+
+  get #living(): Program[] {
+    return this.#world.programs.filter(({ process }) => process.alive && process.bus.state !== 'closed');
+  }
+
+  #begin(): void {
+    const { dice } = this.#world;
+    const programs = Array.from({ length: dice.between(3, 5) }, (_, index) =>
+      this.#world.start({ ...drawProcess(dice), ...(index < 2 ? { mayHost: true } : {}) }),
+    );
+    const ready = programs.map((program) => this.#prepare(program));
+    this.#world.watch(Promise.all(ready).then(() => this.#proceed(programs)));
+  }
+
+  async #prepare(program: Program): Promise<void> {
+    const { dice } = this.#world;
+    await program.process.bus.open();
+    for (let count = dice.between(0, 2); count > 0; count -= 1)
+      this.#world.watch(program.read(drawReading(dice)));
+    if (dice.chance(0.4)) await program.respond('q', dice.pick([0, 5, 60]));
+  }
+
+  #proceed(programs: readonly Program[]): void {
+    const { dice } = this.#world;
+    for (const program of programs.slice(0, dice.between(1, 3)))
+      this.#world.watch(program.publish(drawPublishing(dice)));
+    for (const program of programs) {
+      if (dice.chance(0.3)) this.#world.watch(program.ask(drawAsking(dice)));
+    }
+    const faults = drawFaults(dice);
+    this.#faultsLeft = faults.length;
+    for (const { at, fault } of faults) {
+      this.#world.after(at, () => {
+        this.#faultsLeft -= 1;
+        inflict(this.#world, fault);
+      });
+    }
+  }
+
+  #look(): void {
+    const { agenda } = this.#world;
+    const living = this.#living;
+    const isQuiet =
+      this.#faultsLeft === 0 && living.every((program) => program.isQuiet && !program.process.thread.held);
+    if (!isQuiet) this.#quietSince = undefined;
+    else this.#quietSince ??= agenda.now;
+    this.isAtRest = this.#quietSince !== undefined && agenda.now - this.#quietSince >= REST;
+    this.#world.after(LOOK_INTERVAL, () => this.#look());
+  }
+}
