@@ -5,7 +5,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-const usage = `npm run torture -- [options]
+const usage = `npm run torture -- [part …] [options]
+  parts         words of their titles; all of them by default
   --minutes n   for all parts together, default 10
   --seed n      of the random inputs, default a new one`;
 
@@ -13,11 +14,13 @@ const parts = [
   { title: 'values: bytes at the scanner and the codec', script: '../fuzz/main.ts' },
   { title: 'host: damaged streams at a living host', script: './host.ts' },
   { title: 'bus: damaged streams at a living Bus', script: './bus.ts' },
+  { title: 'simulation: runs of relay, gate and Bus on a virtual clock', script: './simulation.ts' },
   { title: 'elections: kill -9 of each host among 20 processes', script: './elections.ts' },
 ];
 
 function readCommandLine() {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
       help: { type: 'boolean' },
       minutes: { type: 'string', default: '10' },
@@ -27,7 +30,13 @@ function readCommandLine() {
   const [minutes, seed] = [Number(values.minutes), Number(values.seed)];
   if (!(minutes > 0)) throw new TypeError(`--minutes takes a number above 0, not "${values.minutes}"`);
   if (!Number.isSafeInteger(seed)) throw new TypeError(`--seed takes a whole number, not "${values.seed}"`);
-  return { help: values.help, minutes, seed };
+  return { help: values.help, minutes, seed, parts: chooseParts(positionals) };
+}
+
+function chooseParts(words) {
+  const unknown = words.find((word) => !parts.some(({ title }) => title.includes(word)));
+  if (unknown !== undefined) throw new TypeError(`no part is called "${unknown}"`);
+  return parts.filter(({ title }) => words.length === 0 || words.some((word) => title.includes(word)));
 }
 
 /** Resolves to whether the part found nothing. */
@@ -41,7 +50,7 @@ async function run({ title, script }, seconds, seed) {
   return code === 0;
 }
 
-async function torture({ minutes, seed }) {
+async function torture({ minutes, seed, parts }) {
   const seconds = Math.max(1, Math.round((minutes * 60) / parts.length));
   console.log(`torture: ${parts.length} parts, ${minutes} min, seed ${seed}`);
   for (const [index, part] of parts.entries()) {

@@ -192,6 +192,7 @@ describe('M2: every kind of bad history is found', () => {
       [responding, asked, answered('MAILSLOT_NO_RESPONDER')],
     ],
     ['two-hosts', 'two at once', [hosting('a', 1), hosting('b', 2)]],
+    ['two-hosts', 'an epoch given twice', [hosting('a', 1), killed('a'), hosting('b', 1)]],
   ];
   it.each(bad)('%s: %s', (rule, _, lines) => {
     expect(rulesBroken(lines, { atRest: true, deadlineSlack: 50 })).toEqual([rule]);

@@ -53,6 +53,7 @@ class Checker {
   readonly #queries = new Map<string, { asked: Of<'asked'>; handled: boolean; answered: boolean }>();
   readonly #orders = new Orders((rule, message) => this.#accuse(rule, message));
   #host: Of<'hosting'> | undefined;
+  #lastEpoch = 0;
 
   constructor(options: CheckOptions) {
     this.#options = options;
@@ -188,6 +189,9 @@ class Checker {
         'two-hosts',
         `${process} hosts ${epoch} while ${this.#host.process} hosts ${this.#host.epoch}`,
       );
+    if (epoch <= this.#lastEpoch)
+      this.#accuse('two-hosts', `${process} hosts ${epoch}, but epoch ${this.#lastEpoch} was taken before`);
+    this.#lastEpoch = epoch;
     this.#host = record;
   }
 

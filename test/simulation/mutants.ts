@@ -92,7 +92,12 @@ export const MUTANTS: readonly Mutant[] = [
     'this.#noteInFront(dropped);',
     'this.#noteInFront(2 * dropped);',
   ),
-  one('drops the gap of a stalled peer', 'host/relay.js', '{ id, missed })', '{ id, missed: 0 })'),
+  one(
+    'drops the gap of a stalled peer',
+    'host/relay.js',
+    'missed === undefined ? { id } : { id, missed }',
+    '{ id, missed: 0 }',
+  ),
   one('does not tell who is late', 'host/relay.js', 'if (isLate)', 'if (false)'),
   one('opens the gate early', 'host/gate.js', 'if (this.#isComplete || now >= this.#giveUpAt)', 'if (true)'),
   one(

@@ -1,0 +1,42 @@
+// Mutation testing of the simulator and its checker: they are worth something only if they find bugs that are known
+// to be there. The bugs are planted in copies of the compiled package.
+import { fork } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { contend } from './elections.js';
+import type { Find } from './hunt.js';
+import { MUTANTS } from './mutants.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'ms-'));
+/** Runs after which a bug counts as not found. */
+const SEEDS = 400;
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function hunt(): Promise<Find[]> {
+  const script = fileURLToPath(new URL('./hunt.ts', import.meta.url));
+  const child = fork(script, [root, folder, String(SEEDS)], { execArgv: ['--import', 'tsx'] });
+  const finds: Find[] = [];
+  child.on('message', (find) => finds.push(find as Find));
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', () => resolve(finds));
+  });
+}
+
+describe('M2: the checkers are alive', () => {
+  it('nothing is found where no bug was planted', async () => {
+    expect(await contend(join(root, 'dist'), mkdtempSync(join(folder, 'none-')))).toEqual([]);
+  });
+
+  it('all planted bugs are found', { timeout: 240_000 }, async () => {
+    expect(MUTANTS.length).toBeGreaterThanOrEqual(10);
+    const finds = await hunt();
+    expect(finds.map(({ mutant }) => mutant)).toEqual(MUTANTS.map(({ name }) => name));
+    expect(finds.filter(({ rule }) => rule === undefined)).toEqual([]);
+  });
+});
