@@ -25,12 +25,7 @@ const one = (name: string, file: string, find: string, replace: string): Mutant 
 });
 
 export const MUTANTS: readonly Mutant[] = [
-  one(
-    'forgets deduplication',
-    'peer/inbox.js',
-    'if (sequence <= from.read)\n                return this.#dropDuplicate(from);',
-    '',
-  ),
+  one('forgets deduplication', 'peer/inbox.js', 'return this.#dropDuplicate(from);', ';'),
   one(
     'forgets after a take-over what was read before',
     'peer/inbox.js',
