@@ -183,3 +183,13 @@ export const MAX_PID_NAMESPACE_BYTES = 64;
  * which a host does that.
  */
 export const SLOW_READING_TIMEOUT = PEER_STALL_TIMEOUT / 2;
+
+/** Longest `ttl`: the wire has 32 bits for it, 49 days. */
+export const MAX_TTL = 0xffff_ffff;
+/** Most last values that a host keeps, and their bytes; guess, a store of settings and states and no data base. */
+export const MAX_RETAINED_VALUES = 4_096;
+export const MAX_RETAINED_BYTES = 64 * MiB;
+/** The file of retained values is written anew when it is twice as long as they are, and longer than this. */
+export const RETAINED_FILE_SLACK_BYTES = 4 * MiB;
+/** So a longer file is not a host's. */
+export const MAX_RETAINED_FILE_BYTES = 2 * MAX_RETAINED_BYTES + RETAINED_FILE_SLACK_BYTES;

@@ -4,6 +4,7 @@ import type { BusDirectory } from '../transport/bus-directory.js';
 import type { Endpoints } from '../transport/pipe.js';
 import { isProcessGone } from '../transport/process-liveness.js';
 import { type Reign, standForElection } from '../transport/reign.js';
+import { RetainedFile, readRetained } from '../transport/retained-file.js';
 import { type Roster, RosterFile, readLastRoster } from '../transport/roster.js';
 import type { Clock } from '../util/clock.js';
 import { PEER_ID_BYTES, type PeerId, peerIdAt } from '../wire/peer-id.js';
@@ -76,6 +77,7 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
     },
   });
   relay = new Relay({ clock, epoch, hostId, ownerId, gate, ...(onPeersChanged ? { onPeersChanged } : {}) });
+  relay.retainIn(new RetainedFile(bus, epoch, clock), readRetained(bus, epoch));
   reign.serve();
   gate.start();
   const closing = new Closing(relay, reign, () => end(undefined));

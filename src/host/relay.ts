@@ -38,9 +38,11 @@ import { isPeerIdAt, type PeerId, peerKey, peerKeyAt } from '../wire/peer-id.js'
 import type { LeaveCause } from '../wire/presence.js';
 import { endPipes } from './farewell.js';
 import type { Gate } from './gate.js';
+import { assignMembers, Groups } from './groups.js';
 import { Outlet } from './outlet.js';
 import { Presence } from './presence.js';
 import { Queries } from './queries.js';
+import { Retained, type RetainedStore, refuseRetained } from './retained.js';
 import { Routes, Targets } from './routes.js';
 import type { Sender } from './sender.js';
 import { type Registration, Session } from './session.js';
@@ -72,6 +74,8 @@ export class Relay {
   readonly #routes: Routes;
   readonly #settling: Settling;
   readonly #queries: Queries;
+  readonly #groups: Groups;
+  readonly #retained: Retained;
   readonly #presence: Presence;
   readonly #sessions = new Map<string, Session>();
   readonly #walker = new FrameWalker();
@@ -111,12 +115,30 @@ export class Relay {
       peerAt: (bytes, at) => this.#sessions.get(peerKeyAt(bytes, at)),
       answerSystemQuery: (subject) => this.#presence.answer(subject),
     });
+    this.#groups = new Groups({
+      clock,
+      hostId,
+      outlet: this.#outlet,
+      membersOf: (subject, group) => this.#routes.membersOf(subject, group),
+      touch: (sender) => this.#settling.touch(sender),
+    });
+    this.#retained = new Retained({
+      clock,
+      hostId,
+      outlet: this.#outlet,
+      touch: (sender) => this.#settling.touch(sender),
+    });
     this.#sweptAt = clock.now();
     this.#sweepTimer = clock.setTimer(SWEEP_INTERVAL, () => this.#sweep());
   }
 
   get peers(): number {
     return this.#sessions.size;
+  }
+
+  /** Keeps last values in this store from now on, and those that an earlier host has left. To be called once, at first. */
+  retainIn(store: RetainedStore, left: Buffer): void {
+    this.#order = Math.max(this.#order, this.#retained.open(store, left));
   }
 
   /** Takes over a pipe whose handshake is done. */
@@ -185,6 +207,7 @@ export class Relay {
       this.#dismiss(session, code, reason);
     }
     this.#endTurn();
+    this.#retained.close(leaving.length === 0);
     for (const session of leaving) this.#goodbye(session, undefined);
     return endPipes(
       leaving.map(({ pipe }) => pipe),
@@ -195,6 +218,7 @@ export class Relay {
   /** Ends everything at once, saying nothing: for a host that is not the host any more. */
   destroy(): void {
     this.#stop();
+    this.#retained.close(false);
     for (const session of [...this.#sessions.values()]) {
       session.pipe.destroy();
       this.#goodbye(session, undefined);
@@ -209,6 +233,7 @@ export class Relay {
 
   /** @param onWritten called when everything that this turn said has left the process */
   #endTurn(onWritten?: () => void): void {
+    this.#retained.write();
     this.#settling.settle();
     this.#outlet.flush(onWritten);
   }
@@ -255,6 +280,12 @@ export class Relay {
         runTargets = targets;
         runStart = at;
         runFirst = walker.sequence;
+        if (targets.grouping !== undefined) {
+          // a message by itself: the next one is for other members
+          this.#groups.hand(session.sender!, targets, bytes.subarray(at, at + walker.size));
+          isPlain = false;
+          runTargets = NOBODY;
+        }
       }
       if (!isMessage) this.#takeOther(session, kind, bytes, at, walker.size);
       if (session.state === 'gone') return end;
@@ -300,6 +331,11 @@ export class Relay {
     sender.relayed = sequence;
     sender.relayedBytes += size;
     if (flags & (Flag.noEcho | Flag.hasTo)) targets = this.#narrow(targets, session, flags, bytes, at);
+    if (flags & Flag.retain && !this.#retained.keep(sender, bytes.subarray(at, at + size))) {
+      refuseRetained(sender, this.#order);
+      return NOBODY;
+    }
+    if (targets.grouping !== undefined) targets = assignMembers(targets.grouping);
     if (flags & (Flag.confirm | Flag.ackSoon | Flag.hasTo))
       this.#noteRequests(sender, targets, flags, bytes, at);
     return targets;
@@ -428,6 +464,9 @@ export class Relay {
     if (isLate) this.#tellLate(session);
     const open = { previous: this.#previousEpoch ?? 0, order: this.#order };
     this.#outlet.post(session, controlFrame('OPEN', this.#hostId.bytes, open));
+    // who went on without a gap has seen them
+    const fresh = session.join?.slots.filter((slot) => isLate || slot.new !== false);
+    this.#retained.offer(session, fresh ?? []);
     this.#onPeersChanged?.(this.#sessions.size);
   }
 
@@ -448,10 +487,11 @@ export class Relay {
         ? ({ do: 'opened', id: request.id, order: this.#order } as const)
         : ({ do: 'refused', id: request.id, ...refusal } as const);
     this.#outlet.post(session, controlFrame('SLOT answer', this.#hostId.bytes, answer));
+    if (refusal === undefined) this.#retained.offer(session, [request]);
   }
 
   #register(session: Session, spec: SlotSpec): { code: string; message: string } | undefined {
-    const { id, role, pattern } = spec;
+    const { id, role, pattern, group } = spec;
     if (session.registrations.has(id)) throw new FrameFault(`slot ${id} is open already`);
     if (session.registrations.size >= MAX_SUBSCRIPTIONS_PER_PEER) {
       const call = role === 'slot' ? 'subscribe' : 'respond';
@@ -461,7 +501,16 @@ export class Relay {
     if (role === 'responder' && pattern.startsWith('$')) {
       return { code: 'MAILSLOT_NOT_PERMITTED', message: `only the host responds to "${pattern}"` };
     }
-    const registration: Registration = { session, id, role, pattern, openQueries: 0 };
+    const registration: Registration = {
+      session,
+      id,
+      role,
+      pattern,
+      group,
+      openQueries: 0,
+      openMessages: 0,
+      lastHanded: 0,
+    };
     session.registrations.set(id, registration);
     this.#routes.add(registration);
     return undefined;
@@ -472,11 +521,14 @@ export class Relay {
     if (registration === undefined) return;
     session.registrations.delete(id);
     this.#routes.remove(registration);
+    this.#groups.leave(session, registration);
     if (registration.role === 'responder') this.#queries.dropResponder(registration);
   }
 
   #acknowledge(session: Session, bytes: Buffer, at: number, size: number): void {
-    this.#settling.acknowledge(session, readControl('ACK', bytes, at, size));
+    const acknowledgements = readControl('ACK', bytes, at, size);
+    this.#groups.acknowledge(session, acknowledgements);
+    this.#settling.acknowledge(session, acknowledgements);
     if (readFlags(bytes, at) & Flag.ackSoon && session.sender !== undefined)
       this.#settling.hasten(session.sender);
     if (session.stalled) this.#revive(session);
@@ -504,6 +556,7 @@ export class Relay {
       else this.#judge(session, now);
     }
     this.#settling.sweep();
+    this.#retained.retry();
     this.#endTurn();
     this.#sweepTimer = this.#clock.setTimer(SWEEP_INTERVAL, () => this.#sweep());
   }
@@ -527,6 +580,7 @@ export class Relay {
 
   #stall(session: Session): void {
     session.stalled = true;
+    this.#groups.leave(session);
     this.#settling.release(session);
   }
 
@@ -572,7 +626,9 @@ export class Relay {
     // before anything is settled without it
     this.#gate?.left(session.peerId);
     this.#queries.leave(session);
+    this.#groups.leave(session);
     this.#settling.leave(session, cause !== 'closed');
+    if (cause === 'closed') this.#retained.forgetSender(session.peerId);
     if (this.#sessions.get(peerKey(session.peerId)) === session)
       this.#sessions.delete(peerKey(session.peerId));
     if (wasOpen && cause !== undefined) this.#presence.left(session, cause);

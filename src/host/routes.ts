@@ -6,19 +6,36 @@ import { isSubject, PatternTrie } from '../wire/subject.js';
 import { SubjectCache } from '../wire/subject-cache.js';
 import type { Registration, Session } from './session.js';
 
+/** Slots of one name, of which one gets a message. */
+export interface Group {
+  readonly name: string;
+  readonly members: readonly Registration[];
+}
+
+/** Where there are groups: who they are, and the plain slots that a NOTE has to name beside a member. */
+export interface Grouping {
+  readonly groups: readonly Group[];
+  readonly plain: readonly Registration[];
+  /** Set for one message only: the members that it was assigned to. */
+  readonly chosen?: readonly Registration[];
+}
+
 /** The peers that get a message. Equal sets are the same object until a registration changes. */
 export class Targets {
   readonly sessions: readonly Session[];
+  /** Undefined where no group wants the subject. */
+  readonly grouping: Grouping | undefined;
   #without: { session: Session; targets: Targets } | undefined;
 
-  constructor(sessions: readonly Session[]) {
+  constructor(sessions: readonly Session[], grouping?: Grouping) {
     this.sessions = sessions;
+    this.grouping = grouping;
   }
 
   /** The same peers without one (the last answer is kept: senders without echo come in runs). */
   without(session: Session): Targets {
     if (this.#without?.session !== session) {
-      const targets = new Targets(this.sessions.filter((other) => other !== session));
+      const targets = this.#filter((other) => other !== session);
       this.#without = { session, targets };
     }
     return this.#without.targets;
@@ -26,8 +43,23 @@ export class Targets {
 
   /** Only this peer, if it is among them. */
   only(session: Session | undefined): Targets {
-    return new Targets(this.sessions.filter((other) => other === session));
+    return this.#filter((other) => other === session);
   }
+
+  #filter(isKept: (session: Session) => boolean): Targets {
+    const { grouping } = this;
+    return new Targets(this.sessions.filter(isKept), grouping && filterGroups(grouping, isKept));
+  }
+}
+
+function filterGroups({ groups, plain }: Grouping, isKept: (session: Session) => boolean): Grouping {
+  const among = (slots: readonly Registration[]) => slots.filter(({ session }) => isKept(session));
+  return {
+    groups: groups
+      .map(({ name, members }) => ({ name, members: among(members) }))
+      .filter(({ members }) => members.length > 0),
+    plain: among(plain),
+  };
 }
 
 export class Routes {
@@ -63,8 +95,13 @@ export class Routes {
     return this.#resolve(subject);
   }
 
+  /** The slots of this peer that get every message on the subject. */
   slotsOf(subject: string, session: Session): Registration[] {
-    return this.#slots.match(subject).filter((slot) => slot.session === session);
+    return this.#slots.match(subject).filter((slot) => slot.session === session && slot.group === undefined);
+  }
+
+  membersOf(subject: string, group: string): Registration[] {
+    return this.#slots.match(subject).filter((slot) => slot.group === group);
   }
 
   respondersOf(subject: string): Registration[] {
@@ -82,8 +119,11 @@ export class Routes {
   }
 
   #resolve(subject: string): Targets {
-    const sessions = new Set(this.#slots.match(subject).map((slot) => slot.session));
+    const matching = this.#slots.match(subject);
+    const plain = matching.filter((slot) => slot.group === undefined);
+    const sessions = new Set(plain.map((slot) => slot.session));
     const sorted = [...sessions].sort((a, b) => a.serial - b.serial);
+    if (plain.length < matching.length) return new Targets(sorted, { groups: groupsIn(matching), plain });
     const key = sorted.map((session) => session.serial).join();
     const known = this.#interned.get(key);
     if (known !== undefined) return known;
@@ -91,6 +131,15 @@ export class Routes {
     this.#interned.set(key, targets);
     return targets;
   }
+}
+
+function groupsIn(slots: readonly Registration[]): Group[] {
+  const groups = new Map<string, Registration[]>();
+  for (const slot of slots) {
+    if (slot.group === undefined) continue;
+    groups.set(slot.group, [...(groups.get(slot.group) ?? []), slot]);
+  }
+  return [...groups].map(([name, members]) => ({ name, members }));
 }
 
 // Here a subject is looked at once, not with every message: a `*` in one would find slots twice.

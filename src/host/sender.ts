@@ -12,6 +12,11 @@ interface Pair {
   acknowledged: number;
 }
 
+/** One message that settles by itself, whatever the pairs say: see {@link Sender.await}. */
+export interface Awaited {
+  readonly sequence: number;
+}
+
 /** Receipts that are kept after they were sent, for a publisher that lost its link before it read them. */
 const KEPT_RECEIPTS = 1_024;
 
@@ -26,6 +31,7 @@ export class Sender {
   told: number;
   #toldBytes = 0;
   readonly #pairs = new Map<Session, Pair>();
+  readonly #awaited = new Set<Awaited>();
   /** Sequences whose settling is reported at once, rising. */
   #urgent: number[] = [];
   #wantsHaste = false;
@@ -78,6 +84,15 @@ export class Sender {
     for (const session of [...this.#pairs.keys()]) this.release(session);
   }
 
+  /** The message settles not before {@link arrived} is called with the same object. */
+  await(message: Awaited): void {
+    this.#awaited.add(message);
+  }
+
+  arrived(message: Awaited): void {
+    this.#awaited.delete(message);
+  }
+
   /** Settling up to this sequence shall be reported at once. */
   markUrgent(sequence: number): void {
     this.#urgent.push(sequence);
@@ -114,6 +129,7 @@ export class Sender {
   get settled(): number {
     let least = this.relayed;
     for (const pair of this.#pairs.values()) if (pair.acknowledged < least) least = pair.acknowledged;
+    for (const { sequence } of this.#awaited) if (sequence <= least) least = sequence - 1;
     return least;
   }
 

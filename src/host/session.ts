@@ -13,8 +13,14 @@ export interface Registration {
   readonly id: number;
   readonly role: 'slot' | 'responder';
   readonly pattern: string;
+  /** Slots only: the group it is a member of. */
+  readonly group?: string | undefined;
   /** Responders only: queries handed to it that it has not answered. */
   openQueries: number;
+  /** Members of a group only: messages handed to it that it has not acknowledged. */
+  openMessages: number;
+  /** …and when the last one was, as a count. */
+  lastHanded: number;
 }
 
 export class Session {

@@ -9,7 +9,7 @@ import {
   WINDOW_BYTES_MIN,
 } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
-import { type Acknowledgement, controlFrame } from '../wire/control.js';
+import { type Acknowledgement, controlFrame, isSingle, type SingleAcknowledgement } from '../wire/control.js';
 import { type PeerId, peerKey, peerKeyAt } from '../wire/peer-id.js';
 import type { Outlet } from './outlet.js';
 import { Sender } from './sender.js';
@@ -101,11 +101,20 @@ export class Settling {
     for (const session of receivers) this.#outlet.post(session, frame);
   }
 
-  acknowledge(session: Session, acknowledgements: readonly Acknowledgement[]): void {
-    for (const { sender: id, upTo } of acknowledgements) {
-      const sender = this.#senders.get(peerKeyAt(id, 0));
-      if (sender?.acknowledged(session, upTo)) this.#touched.add(sender);
+  acknowledge(
+    session: Session,
+    acknowledgements: readonly (Acknowledgement | SingleAcknowledgement)[],
+  ): void {
+    for (const acknowledgement of acknowledgements) {
+      if (isSingle(acknowledgement)) continue;
+      const sender = this.#senders.get(peerKeyAt(acknowledgement.sender, 0));
+      if (sender?.acknowledged(session, acknowledgement.upTo)) this.#touched.add(sender);
     }
+  }
+
+  /** The settled sequence of this sender may have risen. */
+  touch(sender: Sender): void {
+    this.#touched.add(sender);
   }
 
   /** Tells those who are due, and makes sure that the others are told in time. */

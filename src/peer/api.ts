@@ -33,6 +33,10 @@ export interface PublishOptions {
   confirm?: boolean;
   /** At most 32, 4 KiB in all. */
   headers?: Record<string, string>;
+  /** Keep it as the last value of its subject, for those who subscribe later; `undefined` as data clears that. @default false */
+  retain?: boolean;
+  /** Time to live, ms: what was not read by then is not delivered. */
+  ttl?: number;
   /** Only to this peer. */
   to?: string;
   /** Whether the publisher's own slots get the message too. @default true */
@@ -53,6 +57,8 @@ export type Overflow = 'wait' | 'drop-oldest';
 
 /** Options of `subscribe`. */
 export interface SubscribeOptions {
+  /** Share messages: each goes to one slot of those with this name. 1 to 32 letters, digits and -. */
+  group?: string;
   /** Most messages in the slot. @default 1024 */
   capacity?: number;
   /** Most bytes in the slot; one message always fits. @default 8 MiB */
@@ -61,6 +67,8 @@ export interface SubscribeOptions {
   overflow?: Overflow;
   /** A `wait` slot that was full and unread for so long drops its oldest messages, ms. @default 10000 */
   stallTimeout?: number;
+  /** Whether to begin with the last values that were published with `retain`; a member of a group gets none. @default true */
+  retained?: boolean;
   /** Whether iteration and reads yield gap markers too. @default false */
   gaps?: boolean;
   /** Closes the slot. */
@@ -78,6 +86,8 @@ export interface SlotInfo {
   dropped: number;
   /** Messages missing for any reason, the dropped ones included; gaps of unknown size are not in it. */
   missed: number;
+  /** Messages that outlived their `ttl` before they were read; neither dropped nor missed. */
+  expired: number;
 }
 
 /** A mailbox: what was published on its pattern waits here until it is read. */
@@ -181,7 +191,14 @@ export interface BusStats {
   published: { messages: number; bytes: number };
   received: { messages: number; bytes: number; duplicates: number };
   window: { messages: number; bytes: number; waiting: number };
-  slots: { pattern: string; messages: number; bytes: number; dropped: number; missed: number }[];
+  slots: {
+    pattern: string;
+    messages: number;
+    bytes: number;
+    dropped: number;
+    missed: number;
+    expired: number;
+  }[];
   queries: { open: number; asked: number; answered: number };
   reconnects: number;
 }

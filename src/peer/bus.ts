@@ -41,7 +41,7 @@ import { checkHandler, checkNumber, checkOptions, checkSignal } from './options.
 import { Outbox } from './outbox.js';
 import { PeerSession } from './peer-session.js';
 import { PublishPromise } from './publish-promise.js';
-import { checkHeaders, checkPeer, Publisher, tooLarge } from './publisher.js';
+import { checkHeaders, checkPeer, Publisher, refusedError, tooLarge } from './publisher.js';
 import { Registrations } from './registrations.js';
 import { ReplyStream } from './reply-stream.js';
 import { Responders } from './responder.js';
@@ -211,7 +211,7 @@ export class OpenBus implements Bus {
     options: PublishOptions,
   ): Promise<Receipt | undefined> {
     this.#checkOpen('publish');
-    checkOptions(options, 'publish', ['confirm', 'headers', 'to', 'echo', 'signal']);
+    checkOptions(options, 'publish', ['confirm', 'headers', 'retain', 'ttl', 'to', 'echo', 'signal']);
     checkSignal(options.signal, 'publish');
     return this.#publisher.publish(subject, data, options);
   }
@@ -361,8 +361,8 @@ export class OpenBus implements Bus {
         waiting: this.#outbox.waiting,
       },
       slots: this.#slots.all().map((slot) => {
-        const { messageCount, dropped, missed } = slot.info;
-        return { pattern: slot.pattern, messages: messageCount, bytes: slot.bytes, dropped, missed };
+        const { messageCount, dropped, missed, expired } = slot.info;
+        return { pattern: slot.pattern, messages: messageCount, bytes: slot.bytes, dropped, missed, expired };
       }),
       queries: { open: this.#asker.open, asked: this.#asker.asked, answered: this.#responders.answered },
       reconnects: this.#reconnects,
@@ -401,6 +401,7 @@ export class OpenBus implements Bus {
   }
 
   async close(): Promise<void> {
+    this.#inbox.acknowledgeNow();
     await this.#connection.close(undefined);
     await this.#afterClosing;
   }
@@ -498,11 +499,7 @@ export class OpenBus implements Bus {
   }
 
   #undeliverable(code: string | undefined): void {
-    const error = new MailslotError(
-      'MAILSLOT_NO_SUCH_PEER',
-      'publish: the peer named in `to` is not on the bus',
-    );
-    this.#events.emit({ type: 'publish-failed', subject: '', error: code === undefined ? undefined : error });
+    this.#events.emit({ type: 'publish-failed', subject: '', error: refusedError(code) });
   }
 
   #checkOpen(call: string): void {

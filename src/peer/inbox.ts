@@ -5,13 +5,15 @@
 import { LAZY_ACK_DELAY } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { batchItems, itemHeadSize, itemLength } from '../wire/batch.js';
-import type { Acknowledgement, GapNotice } from '../wire/control.js';
+import type { Acknowledgement, GapNotice, Note, SingleAcknowledgement } from '../wire/control.js';
+import { expiryOf } from '../wire/expiry.js';
 import {
   At,
   BATCH_HEAD_BYTES,
   batchOffset,
   Flag,
   FrameFault,
+  readSubject,
   readTail,
   readU64,
   type Tail,
@@ -20,8 +22,16 @@ import { type FrameWalker, joinHalves } from '../wire/frame-walker.js';
 import { scanValue } from '../wire/scanner.js';
 import { PatternTrie } from '../wire/subject.js';
 import { SubjectCache } from '../wire/subject-cache.js';
-import { type ChunkHold, IncomingMessage, NO_HEADERS, type Origin } from './message.js';
+import {
+  type Body,
+  type ChunkHold,
+  IncomingMessage,
+  NO_HEADERS,
+  type Origin,
+  SpecialMessage,
+} from './message.js';
 import { MessageBatch } from './message-batch.js';
+import { NotedMessages } from './noted-messages.js';
 import { type SenderRecord, SenderRecords } from './sender-records.js';
 import type { OpenSlot } from './slot.js';
 
@@ -35,7 +45,7 @@ export interface InboxOptions {
   clock: Clock;
   maxMessageBytes: number;
   /** Sends acknowledgements on the present link, if there is one. */
-  sendAck(acknowledgements: Acknowledgement[]): void;
+  sendAck(acknowledgements: (Acknowledgement | SingleAcknowledgement)[]): void;
 }
 
 export class Inbox {
@@ -45,6 +55,7 @@ export class Inbox {
   readonly #cache = new SubjectCache<Delivery>((subject) => this.#resolve(subject));
   /** By id, those that are draining included. */
   readonly #slots = new Map<number, OpenSlot>();
+  readonly #noted: NotedMessages;
   /** Senders of which something was read since their last acknowledgement. */
   #due = new Set<SenderRecord>();
   /** Of the last message; the next one is often of the same sender and subject. */
@@ -66,6 +77,14 @@ export class Inbox {
 
   constructor(options: InboxOptions) {
     this.#options = options;
+    this.#noted = new NotedMessages({
+      records: this.records,
+      slot: (id) => (this.#slots.get(id)?.accepting ? this.#slots.get(id) : undefined),
+      plainSlots: (subject) => this.#resolve(subject).slots,
+      read: (from, sequence) => this.#read(from, sequence),
+      bodyOf: (walker, from, slots) => this.#bodyOf(walker, from, slots),
+      sendAck: (acknowledgements) => options.sendAck(acknowledgements),
+    });
   }
 
   add(slot: OpenSlot): void {
@@ -143,6 +162,48 @@ export class Inbox {
     return from;
   }
 
+  /** Takes the message at which the walker stands, of which the host said more in a NOTE. */
+  takeNoted(note: Note, walker: FrameWalker, hold: ChunkHold | undefined): SenderRecord {
+    this.messages += 1;
+    this.bytes += walker.size;
+    this.#delivery = undefined;
+    const { orderHigh, orderLow } = walker;
+    // what comes again keeps the order it had
+    if (joinHalves(orderHigh, orderLow) > this.highestOrder)
+      [this.#orderHigh, this.#orderLow, this.#orderSpan] = [orderHigh, orderLow, 0];
+    const from = this.#noted.take(note, walker, hold);
+    if (this.#noted.areWaiting) this.#arm();
+    return from;
+  }
+
+  #read(from: SenderRecord, sequence: number): boolean {
+    if (from.read === from.acknowledged) this.#schedule(from);
+    if (sequence <= from.read) {
+      this.#dropDuplicate(from);
+      return false;
+    }
+    from.read = sequence;
+    return true;
+  }
+
+  #bodyOf(walker: FrameWalker, from: SenderRecord, slots: readonly OpenSlot[]): Body | undefined {
+    const { bytes, at, size } = walker;
+    const tail = tryReadTail(bytes, at, size);
+    if (typeof tail === 'string') {
+      this.#refuse(from, slots, 1, tail);
+      return undefined;
+    }
+    const { headers = NO_HEADERS, data: start } = tail;
+    const end = at + size;
+    const fault = this.#faultOf(bytes, start, end, size);
+    if (fault !== undefined) {
+      this.#refuse(from, slots, 1, fault);
+      return undefined;
+    }
+    const known = { subject: readSubject(bytes, at), headers, from, headBytes: start - at };
+    return { origin: originOf(walker, known), bytes, start, end };
+  }
+
   #deliver(
     { subject, slots }: Delivery,
     walker: FrameWalker,
@@ -151,17 +212,24 @@ export class Inbox {
   ): void {
     const { bytes, at, size } = walker;
     let headers = NO_HEADERS;
+    let expiry: number | undefined;
     let start = at + At.subject + subject.length + 2;
     if (walker.hasOptions) {
       const tail = tryReadTail(bytes, at, size);
       if (typeof tail === 'string') return this.#refuse(from, slots, 1, tail);
       start = tail.data;
       headers = tail.headers ?? NO_HEADERS;
+      expiry = expiryOf(bytes, at);
     }
     const end = at + size;
     const fault = this.#faultOf(bytes, start, end, size);
     if (fault !== undefined) return this.#refuse(from, slots, 1, fault);
     const origin = originOf(walker, { subject, headers, from, headBytes: start - at });
+    if (expiry !== undefined) {
+      const body = { origin, bytes, start, end };
+      for (const slot of slots) slot.offerSpecial(new SpecialMessage(body, { hold, expiry }));
+      return;
+    }
     for (let index = 0; index < slots.length; index += 1) {
       slots[index]!.offer(new IncomingMessage(origin, 0, bytes, start, end, hold));
     }
@@ -251,6 +319,7 @@ export class Inbox {
 
   /** Messages that had to wait were taken. */
   taken(): void {
+    this.#noted.flush();
     for (const record of this.#due) {
       if (!record.urgent) continue;
       this.#urgent = true;
@@ -261,6 +330,7 @@ export class Inbox {
 
   /** Sends the acknowledgements that somebody waits for; called at the end of every chunk. */
   flush(): void {
+    this.#noted.flush();
     if (!this.#urgent || this.#flushing) return;
     if (this.#crowded.size === 0) return this.#flushNow();
     // what waits may be read in a moment, when the reader has had its turn
@@ -276,6 +346,12 @@ export class Inbox {
     });
   }
 
+  /** Acknowledges everything that is taken, without delay: somebody here is about to leave. */
+  acknowledgeNow(): void {
+    this.#noted.flush();
+    this.#acknowledge(() => true);
+  }
+
   #flushNow(): void {
     this.#urgent = false;
     this.#acknowledge((record) => record.urgent);
@@ -283,6 +359,7 @@ export class Inbox {
 
   /** The link is new: what was acknowledged on the old one may not have arrived. */
   relink(): void {
+    this.#noted.relink();
     for (const record of this.records.values()) {
       if (record.read === 0) continue;
       record.acknowledged = 0;
@@ -320,7 +397,10 @@ export class Inbox {
   }
 
   #resolve(subject: string): Delivery {
-    return { subject, slots: this.#trie.match(subject).filter((slot) => slot.accepting) };
+    return {
+      subject,
+      slots: this.#trie.match(subject).filter((slot) => slot.accepting && slot.group === undefined),
+    };
   }
 
   #schedule(record: SenderRecord): void {
@@ -348,13 +428,13 @@ export class Inbox {
       if (slot.waiting === 0) this.#crowded.delete(slot);
     }
     if (acknowledgements.length > 0) this.#options.sendAck(acknowledgements);
-    if (this.#due.size > 0) this.#arm();
+    if (this.#due.size > 0 || this.#noted.areWaiting) this.#arm();
   }
 
   #arm(): void {
     this.#timer ??= this.#options.clock.setTimer(LAZY_ACK_DELAY, () => {
       this.#timer = undefined;
-      this.#acknowledge(() => true);
+      this.acknowledgeNow();
       this.records.prune(this.#options.clock.now(), (record) => this.#due.has(record));
     });
   }

@@ -23,7 +23,7 @@ export interface Message<T = unknown> {
   readonly headers: Readonly<Record<string, string>>;
   /** Id of the peer that sent it; the host vouches for it. */
   readonly sender: string;
-  /** Rises strictly at every receiver; the same message has the same order everywhere. */
+  /** Rises strictly at every receiver, but for retained and redelivered messages, which keep theirs; the same everywhere. */
   readonly order: number;
   /** When it was sent, by the sender's clock. */
   readonly time: Date;
@@ -184,6 +184,45 @@ export class IncomingMessage implements Message {
     this.hold = undefined;
     hold.messages -= 1;
     if (hold.messages === 0) hold.release();
+  }
+}
+
+/** A message that was checked, and where it lies. */
+export interface Body {
+  readonly origin: Origin;
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What there is to say of some messages only. */
+export interface Marks {
+  readonly hold: ChunkHold | undefined;
+  readonly retained?: boolean;
+  readonly redelivered?: boolean;
+  /** ms since 1970 */
+  readonly expiry: number | undefined;
+}
+
+/** A message that came under a NOTE, or that expires. */
+export class SpecialMessage extends IncomingMessage {
+  readonly #marks: Omit<Marks, 'hold'>;
+
+  constructor({ origin, bytes, start, end }: Body, { hold, ...marks }: Marks) {
+    super(origin, 0, bytes, start, end, hold);
+    this.#marks = marks;
+  }
+
+  override get retained(): boolean {
+    return this.#marks.retained === true;
+  }
+
+  override get redelivered(): boolean {
+    return this.#marks.redelivered === true;
+  }
+
+  hasExpired(wallTime: number): boolean {
+    return this.#marks.expiry !== undefined && this.#marks.expiry <= wallTime;
   }
 }
 

@@ -1,5 +1,6 @@
 // Checks what callers pass: each option once, with an error that names the call, the option and what it takes.
 import { MailslotError } from '../errors.js';
+import { BUS_NAME } from '../limits.js';
 
 /** A whole number of ms or bytes within bounds. @throws MAILSLOT_INVALID_OPTION */
 export function checkNumber(
@@ -31,6 +32,17 @@ export function checkText(
 ): void {
   if (typeof value === 'string' && isWellFormed(value) && Buffer.byteLength(value) <= maxBytes) return;
   throw invalid(call, option, value, `a well-formed text of at most ${maxBytes} bytes`);
+}
+
+/** The name of a group: like that of a bus, capitals allowed. @throws MAILSLOT_INVALID_OPTION */
+export function checkGroup(value: unknown, call: string): void {
+  if (typeof value === 'string' && BUS_NAME.test(value.toLowerCase())) return;
+  throw invalid(
+    call,
+    'group',
+    value,
+    '1 to 32 letters, digits and -, of which the first is a letter or digit',
+  );
 }
 
 /** A function. @throws MAILSLOT_INVALID_OPTION */

@@ -10,6 +10,7 @@ import {
   type GapNotice,
   type GoAway,
   type Join,
+  type Note,
   type Open,
   readControl,
   type SlotAnswer,
@@ -62,6 +63,8 @@ export class PeerSession {
   readonly #reading: ReadingWatch;
   /** Of before OPEN: what was missed is told when the bus is connected again. */
   #earlyGaps: GapNotice[] = [];
+  /** What the host said of the next frame, when that was not here yet. */
+  #note: Note | undefined;
   #lastHeard: number;
   #lookedAt: number;
   #lookTimer: Timer;
@@ -175,9 +178,10 @@ export class PeerSession {
 
   #takeFrames(bytes: Buffer, start: number, end: number): number {
     const { inbox } = this.#options;
-    const hold = bytes === this.#chunk ? this.#hold : { messages: 0, isDisposable: true, release() {} };
+    const hold = this.#holdOf(bytes);
     const walker = this.#walker;
     walker.begin(bytes, start, end);
+    if (this.#note !== undefined) this.#takeNoted(this.#note);
     while (walker.next()) {
       if (walker.kind === Kind.publish) {
         const from = inbox.take(walker, hold);
@@ -188,6 +192,26 @@ export class PeerSession {
       if (this.#state === 'ended') return end;
     }
     return walker.at;
+  }
+
+  #holdOf(bytes: Buffer): ChunkHold | undefined {
+    return bytes === this.#chunk ? this.#hold : { messages: 0, isDisposable: true, release() {} };
+  }
+
+  /** Takes the frame behind a NOTE, or remembers the NOTE until that comes. */
+  #takeNoted(note: Note): void {
+    const { inbox } = this.#options;
+    const walker = this.#walker;
+    this.#note = note;
+    if (!walker.next()) return;
+    this.#note = undefined;
+    const { kind } = walker;
+    if ((kind !== Kind.publish && (kind < 16 || kind > 19)) || walker.flags & Flag.batch)
+      throw new FrameFault(`a NOTE came before a frame of kind ${kind} with the flags ${walker.flags}`);
+    const from = inbox.takeNoted(note, walker, this.#holdOf(walker.bytes));
+    if (walker.flags & Flag.ackSoon && note.retained !== true) inbox.hasten(from);
+    // the next one may be alike, but not for the same slots
+    walker.forget();
   }
 
   #takeOther(kind: number, bytes: Buffer, at: number, size: number): void {
@@ -206,6 +230,8 @@ export class PeerSession {
         return inbox.hastenAll(readControl('ACKNOW', bytes, at, size));
       case Kind.settled:
         return outbox.settle(readControl('SETTLED', bytes, at, size));
+      case Kind.note:
+        return this.#takeNoted(readControl('NOTE', bytes, at, size));
       case Kind.gap:
         return this.#takeGap(readControl('GAP', bytes, at, size));
       case Kind.welcome:

@@ -1,7 +1,15 @@
 // Turns publish() into frames in the outbox. The common case (bytes or a value, no options, room in the window)
 // is #tryPublish: a prepared header is copied into the slab and patched; nothing is allocated for bytes.
 import { MailslotError } from '../errors.js';
-import { MAX_HEADERS, MAX_HEADERS_BYTES, MAX_SUBJECT_BYTES, PACE_BYTES } from '../limits.js';
+import {
+  MAX_HEADERS,
+  MAX_HEADERS_BYTES,
+  MAX_RETAINED_BYTES,
+  MAX_RETAINED_VALUES,
+  MAX_SUBJECT_BYTES,
+  MAX_TTL,
+  PACE_BYTES,
+} from '../limits.js';
 import type { Clock } from '../util/clock.js';
 import { copyInto } from '../wire/byte-copies.js';
 import type { SettledReceipt } from '../wire/control.js';
@@ -20,7 +28,7 @@ import { type PeerId, parsePeerId } from '../wire/peer-id.js';
 import { checkSubject } from '../wire/subject.js';
 import { byteStringHeadSize, encodeValue, isPlainBytes, writeByteStringHead } from '../wire/values.js';
 import type { PublishOptions, Receipt } from './api.js';
-import { checkFlag, describe, isWellFormed } from './options.js';
+import { checkFlag, checkNumber, describe, isWellFormed } from './options.js';
 import type { Outbox } from './outbox.js';
 
 /** Subjects whose headers are kept ready; beyond that all are dropped and made anew. */
@@ -152,21 +160,26 @@ export class Publisher {
     if (!confirm) return undefined;
     const receipt = await this.#receiptOf(sequence, signal);
     if (receipt.code === undefined) return { receivers: receipt.receivers, order: receipt.order };
-    throw new MailslotError('MAILSLOT_NO_SUCH_PEER', noSuchPeer(subject, options.to));
+    throw refusedError(receipt.code, subject, options.to);
   }
 
   #encode(subject: unknown, data: unknown, options: PublishOptions): Buffer {
     checkSubject(subject, 'publish');
-    const { confirm = false, echo = true } = options;
+    const { confirm = false, echo = true, retain = false, ttl } = options;
     checkFlag(confirm, { call: 'publish', option: 'confirm' });
     checkFlag(echo, { call: 'publish', option: 'echo' });
+    checkFlag(retain, { call: 'publish', option: 'retain' });
+    if (retain && options.to !== undefined) throw retainedForOne();
+    if (ttl !== undefined) checkNumber(ttl, { call: 'publish', option: 'ttl', min: 1, max: MAX_TTL });
     const fields = {
       kind: Kind.publish,
-      flags: (confirm ? Flag.confirm | Flag.ackSoon : 0) | (echo ? 0 : Flag.noEcho),
+      flags:
+        (confirm ? Flag.confirm | Flag.ackSoon : 0) | (echo ? 0 : Flag.noEcho) | (retain ? Flag.retain : 0),
       sender: this.#peerId.bytes,
       time: this.#now(),
       subject,
       to: checkPeer(options.to, 'publish')?.bytes,
+      ttl,
       headers: checkHeaders(options.headers, 'publish'),
     };
     const isBytes = isPlainBytes(data);
@@ -259,6 +272,20 @@ export function tooLarge(call: string, subject: string, size: number, limit: num
   );
 }
 
-function noSuchPeer(subject: string, to: string | undefined): string {
-  return `publish: "${subject}" is for peer ${to}, which is not on the bus; peers() lists those that are`;
+/** The error that a receipt with this code stands for; subject and peer where they are known. */
+export function refusedError(code: string | undefined, subject?: string, to?: string): MailslotError {
+  const what = subject === undefined ? 'a message' : `"${subject}"`;
+  if (code === 'MAILSLOT_QUOTA_EXCEEDED') {
+    const message = `publish: ${what} was not taken: the host retains ${MAX_RETAINED_VALUES} values and ${MAX_RETAINED_BYTES} bytes already; clear some by publishing undefined with \`retain\``;
+    return new MailslotError(code, message);
+  }
+  const message = `publish: ${what} is for ${to === undefined ? 'a peer' : `peer ${to},`} which is not on the bus; peers() lists those that are`;
+  return new MailslotError('MAILSLOT_NO_SUCH_PEER', message);
+}
+
+function retainedForOne(): MailslotError {
+  return new MailslotError(
+    'MAILSLOT_INVALID_OPTION',
+    'publish: `retain` is true and `to` names a peer; a last value is kept for everybody, so leave one of them out',
+  );
 }

@@ -109,6 +109,23 @@ export class SlotQueue {
     return undefined;
   }
 
+  /** Whose messages are not taken. */
+  *sendersUntaken(): Iterable<SenderRecord> {
+    if (!this.isOver) return;
+    let taken = this.#taken();
+    for (const entry of this.#all()) {
+      if (isGap(entry)) continue;
+      const count = entry instanceof MessageBatch ? entry.length : 1;
+      if (taken < count) yield entry instanceof MessageBatch ? entry.origin.from : entry.from;
+      taken = Math.max(0, taken - count);
+    }
+  }
+
+  /** From now on everything is inside the capacity. */
+  takeAll(): void {
+    this.#capacity.messages = this.#capacity.bytes = Number.POSITIVE_INFINITY;
+  }
+
   /** Forgets everything; returns how many messages that were. */
   clear(): number {
     const { length } = this;

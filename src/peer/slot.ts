@@ -5,9 +5,10 @@ import { MailslotError } from '../errors.js';
 import { MAX_TIMEOUT } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
 import type { Overflow, Slot, SlotInfo } from './api.js';
-import type { IncomingMessage, Message } from './message.js';
+import { type IncomingMessage, type Message, SpecialMessage } from './message.js';
 import type { MessageBatch } from './message-batch.js';
 import { checkHandler, checkNumber, checkOptions, checkSignal } from './options.js';
+import type { SenderRecord } from './sender-records.js';
 import { type Entry, type Gap, isGap, SlotQueue } from './slot-queue.js';
 
 /** What a slot needs of its Bus. */
@@ -18,6 +19,8 @@ export interface SlotOwner {
   /** Messages began to wait for room. */
   full(slot: OpenSlot): void;
   slow(slot: OpenSlot): void;
+  /** A member of its group is about to leave: what it has taken is to be acknowledged first. */
+  leaving?(slot: OpenSlot): void;
   /** The slot wants no more messages. */
   left(slot: OpenSlot): void;
   closed(slot: OpenSlot, unread: number): void;
@@ -32,6 +35,7 @@ export interface Blame {
 export interface OpenSlotOptions {
   id: number;
   pattern: string;
+  group?: string | undefined;
   capacity: number;
   capacityBytes: number;
   overflow: Overflow;
@@ -67,6 +71,9 @@ export class OpenSlot implements Slot<unknown, Item> {
   /** The last message handed out; it lets go of its chunk when the next one is. */
   #current: IncomingMessage | undefined;
   #dropped = 0;
+  #expired = 0;
+  /** Whether a message in the queue may have a time to live. */
+  #mayExpire = false;
   #missed = 0;
   /** What was dropped in front of the queue, for the next reader. */
   #gapInFront: Gap | undefined;
@@ -92,12 +99,17 @@ export class OpenSlot implements Slot<unknown, Item> {
     return this.#state === 'open' || this.#state === 'draining';
   }
 
+  get group(): string | undefined {
+    return this.#options.group;
+  }
+
   /** Whether the host's next messages are for it. */
   get accepting(): boolean {
     return this.#state === 'open';
   }
 
   get info(): SlotInfo {
+    if (this.#mayExpire) this.#dropExpired();
     return {
       messageCount: this.#queue.length,
       nextBytes: this.#queue.peek()?.size,
@@ -105,6 +117,7 @@ export class OpenSlot implements Slot<unknown, Item> {
       capacity: this.#options.capacity,
       dropped: this.#dropped,
       missed: this.#missed,
+      expired: this.#expired,
     };
   }
 
@@ -143,6 +156,22 @@ export class OpenSlot implements Slot<unknown, Item> {
     if (queue.isOver) this.#overflow();
   }
 
+  /** The same for a message that has a time to live, or was kept: a last value comes in whatever the capacity. */
+  offerSpecial(message: SpecialMessage): void {
+    if (message.hasExpired(this.#options.clock.wallTime())) {
+      this.#expired += 1;
+      return message.detach();
+    }
+    this.#mayExpire = true;
+    if (message.retained && this.#readers.length === 0) this.#queue.push(message);
+    else this.offer(message);
+  }
+
+  /** Whose messages wait for room. */
+  sendersUntaken(): Iterable<SenderRecord> {
+    return this.#queue.sendersUntaken();
+  }
+
   /** So many messages are missing here; undefined when nobody knows how many. */
   offerGap(missed: number | undefined, blame?: Blame): void {
     this.#missed += missed ?? 0;
@@ -176,6 +205,8 @@ export class OpenSlot implements Slot<unknown, Item> {
   }
 
   #overflow(): void {
+    if (this.#mayExpire) this.#dropExpired();
+    if (!this.#queue.isOver) return;
     if (this.#options.overflow === 'drop-oldest' || this.#stalled) return this.#dropOldest();
     if (this.#toldFull) return;
     this.#toldFull = true;
@@ -304,6 +335,7 @@ export class OpenSlot implements Slot<unknown, Item> {
   }
 
   peek(): Message | undefined {
+    if (this.#mayExpire) this.#dropExpired();
     return this.#queue.peek();
   }
 
@@ -333,6 +365,11 @@ export class OpenSlot implements Slot<unknown, Item> {
 
   async drain(): Promise<void> {
     if (this.#state === 'open' || this.#state === 'opening') {
+      if (this.group !== undefined) {
+        // they are read here, so nobody else shall have them
+        this.#queue.takeAll();
+        this.#options.owner.leaving?.(this);
+      }
       this.#state = 'draining';
       this.#options.owner.left(this);
     }
@@ -345,6 +382,7 @@ export class OpenSlot implements Slot<unknown, Item> {
   async close(): Promise<{ unread: number }> {
     if (this.#state === 'closed') return { unread: 0 };
     const wasDraining = this.#state === 'draining';
+    if (!wasDraining && this.group !== undefined) this.#options.owner.leaving?.(this);
     this.#state = 'closed';
     this.#announceNow();
     const unread = this.#discard();
@@ -402,6 +440,7 @@ export class OpenSlot implements Slot<unknown, Item> {
       this.#gapInFront = undefined;
       if (this.#options.gaps) return gap;
     }
+    if (this.#mayExpire) this.#dropExpired();
     const queue = this.#queue;
     const entry = queue.shift();
     this.reads += 1;
@@ -410,6 +449,20 @@ export class OpenSlot implements Slot<unknown, Item> {
     if (this.#whenEmpty.length > 0 && queue.isEmpty)
       for (const resolve of this.#whenEmpty.splice(0)) resolve();
     return entry;
+  }
+
+  /** Drops what has outlived its time, up to the first message that has not. */
+  #dropExpired(): void {
+    const queue = this.#queue;
+    const now = this.#options.clock.wallTime();
+    for (let first = queue.peek(); isExpired(first, now); first = queue.peek()) {
+      let entry = queue.shift()!;
+      for (; isGap(entry); entry = queue.shift()!) this.#noteInFront(entry.gap.missed);
+      entry.detach();
+      this.#expired += 1;
+    }
+    this.#mayExpire = queue.length > 0;
+    if (this.#toldFull) this.#afterTaking();
   }
 
   /** Messages that waited may be taken now. */
@@ -456,6 +509,10 @@ export class OpenSlot implements Slot<unknown, Item> {
       }
     });
   }
+}
+
+function isExpired(message: IncomingMessage | undefined, wallTime: number): boolean {
+  return message instanceof SpecialMessage && message.hasExpired(wallTime);
 }
 
 /** The first error of handlers that run side by side. */

@@ -6,7 +6,7 @@ import { isPeerInfo, type PeerInfo, type PeerLeft } from '../wire/presence.js';
 import type { BusEvent, Peer, SubscribeOptions } from './api.js';
 import type { Inbox } from './inbox.js';
 import type { Message } from './message.js';
-import { checkFlag, checkNumber, checkOptions, checkSignal, checkWord } from './options.js';
+import { checkFlag, checkGroup, checkNumber, checkOptions, checkSignal, checkWord } from './options.js';
 import type { Registrations } from './registrations.js';
 import { type Blame, OpenSlot, type SlotOwner } from './slot.js';
 import { SlotWatch } from './slot-watch.js';
@@ -19,7 +19,16 @@ export interface SlotsOptions {
   emit(event: BusEvent): void;
 }
 
-const OPTIONS = ['capacity', 'capacityBytes', 'overflow', 'stallTimeout', 'gaps', 'signal'];
+const OPTIONS = [
+  'group',
+  'capacity',
+  'capacityBytes',
+  'overflow',
+  'stallTimeout',
+  'retained',
+  'gaps',
+  'signal',
+];
 const PRESENCE_PATTERN = '$presence.*';
 
 export class Slots {
@@ -41,7 +50,7 @@ export class Slots {
   async open(pattern: string, options: SubscribeOptions): Promise<OpenSlot> {
     const settings = checkSubscribeOptions(options);
     const slot = this.#make(pattern, settings, this.#owner);
-    await this.#register(slot, options.signal);
+    await this.#register(slot, options);
     return slot;
   }
 
@@ -68,7 +77,7 @@ export class Slots {
     };
     this.#presence = this.#make(PRESENCE_PATTERN, settings, owner);
     // fails only when the bus closes, which its listeners are told anyway
-    this.#register(this.#presence, undefined).catch(() => {});
+    this.#register(this.#presence, { retained: false }).catch(() => {});
     void this.#presence.consume((item) => this.#takePresence(item as Message));
   }
 
@@ -87,6 +96,7 @@ export class Slots {
     },
     slow: (slot: OpenSlot) =>
       this.#options.emit({ type: 'slow-slot', pattern: slot.pattern, waiting: slot.waiting }),
+    leaving: () => this.#options.inbox.acknowledgeNow(),
     left: (slot: OpenSlot) => {
       this.#options.inbox.detach(slot);
       this.#options.registrations.forget(slot.id);
@@ -112,8 +122,11 @@ export class Slots {
     return slot;
   }
 
-  #register(slot: OpenSlot, signal: AbortSignal | undefined): Promise<void> {
-    const spec = { id: slot.id, role: 'slot', pattern: slot.pattern } as const;
+  #register(slot: OpenSlot, { retained = true, signal }: SubscribeOptions): Promise<void> {
+    const { id, pattern, group } = slot;
+    // a member shares messages; what was kept is nobody's in particular
+    const isMember = group !== undefined;
+    const spec = { id, role: 'slot', pattern, ...(isMember ? { group } : { retained }) } as const;
     return this.#options.registrations.register(spec, () => slot.close(), signal);
   }
 
@@ -137,13 +150,15 @@ function checkSubscribeOptions(options: SubscribeOptions) {
     capacityBytes = SLOT_CAPACITY_BYTES,
     stallTimeout = STALL_TIMEOUT,
   } = options;
-  const { overflow = 'wait', gaps = false, signal } = options;
+  const { group, overflow = 'wait', retained = true, gaps = false, signal } = options;
   checkNumber(capacity, { call, option: 'capacity', min: 1, max: Number.MAX_SAFE_INTEGER });
   checkNumber(capacityBytes, { call, option: 'capacityBytes', min: 1, max: Number.MAX_SAFE_INTEGER });
   checkNumber(stallTimeout, { call, option: 'stallTimeout', min: 1, max: STALL_TIMEOUT_MAX });
   checkWord(overflow, { call, option: 'overflow', words: ['wait', 'drop-oldest'] });
+  if (group !== undefined) checkGroup(group, call);
+  checkFlag(retained, { call, option: 'retained' });
   checkFlag(gaps, { call, option: 'gaps' });
   checkSignal(signal, call);
   signal?.throwIfAborted();
-  return { capacity, capacityBytes, stallTimeout, overflow, gaps };
+  return { group, capacity, capacityBytes, stallTimeout, overflow, gaps };
 }

@@ -89,6 +89,17 @@ export interface Acknowledgement {
   upTo: number;
 }
 
+/** peer → host: one message of a group that came again is taken here. */
+export interface SingleAcknowledgement {
+  order: number;
+}
+
+export function isSingle(
+  acknowledgement: Acknowledgement | SingleAcknowledgement,
+): acknowledgement is SingleAcknowledgement {
+  return (acknowledgement as Partial<Acknowledgement>).sender === undefined;
+}
+
 /** host → peer, about the next frame on this link. */
 export interface Note {
   slots?: number[];
@@ -127,6 +138,7 @@ const text =
   (maxBytes: number): Check =>
   (value) =>
     typeof value === 'string' && Buffer.byteLength(value) <= maxBytes;
+const absent: Check = (value) => value === undefined;
 const id8: Check = (value) => value instanceof Uint8Array && value.length === PEER_ID_BYTES;
 const pattern: Check = (value) => typeof value === 'string' && isPattern(value, { system: true });
 const group: Check = (value) => typeof value === 'string' && BUS_NAME.test(value.toLowerCase());
@@ -196,7 +208,7 @@ const checks = {
       MAX_LIST,
     ),
   }),
-  ACK: list(record({ sender: id8, upTo: uint }), MAX_LIST),
+  ACK: list(either(record({ sender: id8, upTo: uint }), record({ order: uint, sender: absent })), MAX_LIST),
   ACKNOW: list(id8, MAX_LIST),
   NOTE: record({
     slots: optional(list(uint, MAX_LIST)),
@@ -218,7 +230,7 @@ interface Shapes {
   'SLOT request': SlotRequest;
   'SLOT answer': SlotAnswer;
   SETTLED: Settled;
-  ACK: Acknowledgement[];
+  ACK: (Acknowledgement | SingleAcknowledgement)[];
   ACKNOW: Uint8Array[];
   NOTE: Note;
   GAP: GapNotice;

@@ -71,6 +71,11 @@ export class FrameWalker {
     return true;
   }
 
+  /** The next frame shall not count as {@link alike}. */
+  forget(): void {
+    this.#hasOptions = true;
+  }
+
   get sequence(): number {
     const at = this.at + At.sequence;
     const high = this.#view.getUint32(at);

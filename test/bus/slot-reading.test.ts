@@ -179,6 +179,7 @@ describe('peek and info', () => {
       capacity: 7,
       dropped: 0,
       missed: 0,
+      expired: 0,
     });
     await publishNumbers(3);
     expect(slot.peek()?.data).toBe(0);

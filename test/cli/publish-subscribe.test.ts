@@ -146,3 +146,25 @@ describe('subscribe', () => {
     expect(stderr).toContain('the command ended with 9');
   });
 });
+
+test('--retain keeps the last value for a subscriber that comes later, --ttl not for ever', async () => {
+  const early = await bench.subscribe('b');
+  await bench.run(['publish', 'a.kept', '1', '--retain']);
+  await bench.run(['publish', 'a.short', '2', '--retain', '--ttl', '1', '--confirm']);
+  const late = await bench.subscribe('a.*', '--count', '1', '--timeout', '20000');
+  expect(jsonLines((await late.ended).stdout)).toMatchObject([{ data: 1, retained: true }]);
+  const { code, stderr } = await bench.run(['publish', 'a', '1', '--retain', '--to', '0123456789abcdef']);
+  expect([code, stderr]).toEqual([2, expect.stringContaining('--retain')]);
+  early.child.kill();
+});
+
+test('--group shares the messages among subscribers', async () => {
+  const shares = [
+    await bench.subscribe('a', '--group', 'g', '--count', '2'),
+    await bench.subscribe('a', '--group', 'g', '--count', '2'),
+  ];
+  await bench.run(['publish', 'a', '--json-lines'], '1\n2\n3\n4\n');
+  const lines = await Promise.all(shares.map(async ({ ended }) => jsonLines((await ended).stdout)));
+  const data = lines.flat().map((line) => (line as { data: number }).data);
+  expect(data.sort()).toEqual([1, 2, 3, 4]);
+});

@@ -4,9 +4,11 @@ import { Gate } from '../../src/host/gate.js';
 import { Relay } from '../../src/host/relay.js';
 import { memoryPipePair } from '../../src/transport/memory-pipe.js';
 import type { Pipe } from '../../src/transport/pipe.js';
-import { cancelFrame, controlFrame, type Join, readControl } from '../../src/wire/control.js';
+import { writeBatchHead } from '../../src/wire/batch.js';
+import { cancelFrame, controlFrame, type Join, readControl, type SlotSpec } from '../../src/wire/control.js';
 import {
   At,
+  BATCH_HEAD_BYTES,
   encodeFrame,
   Flag,
   frameSize,
@@ -166,20 +168,39 @@ export class BenchPeer {
   message(
     subject: string,
     data: unknown,
-    options: { flags?: number; sequence?: number; to?: PeerId } = {},
+    options: { flags?: number; sequence?: number; to?: PeerId; ttl?: number; time?: number } = {},
   ): Buffer {
-    const { flags = 0, sequence = this.#sequence + 1, to } = options;
+    const { flags = 0, sequence = this.#sequence + 1, to, ttl, time = 1 } = options;
     this.#sequence = Math.max(this.#sequence, sequence);
     return encodeFrame({
       kind: Kind.publish,
       flags,
       sender: this.id.bytes,
       sequence,
-      time: 1,
+      time,
       subject,
       to: to?.bytes,
+      ttl,
       data: Buffer.from(encodeValue(data)),
     });
+  }
+
+  /** A batch frame of these messages; they take the next places in its count. */
+  batch(subject: string, values: readonly unknown[], flags = 0): Buffer {
+    const head = Buffer.alloc(BATCH_HEAD_BYTES);
+    writeBatchHead(head, 0, values.length);
+    const items = values.map((value) => Buffer.from(encodeValue(Buffer.from(encodeValue(value)))));
+    const sequence = this.#sequence + 1;
+    this.#sequence += values.length;
+    const fields = {
+      kind: Kind.publish,
+      flags: flags | Flag.batch,
+      sender: this.id.bytes,
+      sequence,
+      time: 1,
+      subject,
+    };
+    return encodeFrame({ ...fields, data: Buffer.concat([head, ...items]) });
   }
 
   publish(subject: string, data: unknown, flags = 0): void {
@@ -196,6 +217,10 @@ export class BenchPeer {
 
   open(role: 'slot' | 'responder', pattern: string, id: number): void {
     this.send(controlFrame('SLOT request', this.id.bytes, { do: 'open', id, role, pattern }));
+  }
+
+  openSlot(spec: Omit<SlotSpec, 'role'>): void {
+    this.send(controlFrame('SLOT request', this.id.bytes, { do: 'open', role: 'slot', ...spec }));
   }
 
   close(id: number): void {

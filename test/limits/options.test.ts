@@ -58,6 +58,7 @@ const numbers: [call: string, option: string, min: number, max: number][] = [
   ['respond', 'concurrency', 1, Number.MAX_SAFE_INTEGER],
   ['drain', 'timeout', 0, MAX_TIMEOUT],
   ['read', 'timeout', 0, MAX_TIMEOUT],
+  ['publish', 'ttl', 1, 2 ** 32 - 1],
   ['consume', 'concurrency', 1, Number.MAX_SAFE_INTEGER],
 ];
 
@@ -69,9 +70,12 @@ const others: [call: string, option: string, wrong: unknown[]][] = [
   ['startHost', 'directory', [7, null]],
   ['publish', 'confirm', ['yes', 1, null]],
   ['publish', 'echo', ['no', 0, null]],
+  ['publish', 'retain', ['yes', 1, null]],
   ['publish', 'to', ['somebody', 7, null, '0123456789ABCDEF']],
   ['publish', 'headers', [7, 'a', null, ['a']]],
   ['subscribe', 'overflow', ['drop', null, 1]],
+  ['subscribe', 'group', ['', 'a b', '-a', 'g'.repeat(33), 7, null]],
+  ['subscribe', 'retained', ['no', 0, null]],
   ['subscribe', 'gaps', ['yes', 1, null]],
   ['query', 'to', ['somebody', 7, null]],
   ['query', 'headers', [7, null]],
@@ -120,9 +124,9 @@ describe('options that are no object', () => {
 describe('options that there are not', () => {
   it.each(Object.keys(calls))('are refused by %s', async (call) => {
     const name = call.split(' ')[0]!;
-    expect(await outcome(call, { retain: true })).toMatchObject({
+    expect(await outcome(call, { retian: true })).toMatchObject({
       code: 'MAILSLOT_INVALID_OPTION',
-      message: expect.stringMatching(new RegExp(`^${name}: there is no option \`retain\`; it takes \``)),
+      message: expect.stringMatching(new RegExp(`^${name}: there is no option \`retian\`; it takes \``)),
     });
   });
 });

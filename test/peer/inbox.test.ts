@@ -26,8 +26,10 @@ beforeEach(() => {
   inbox = new Inbox({
     clock,
     maxMessageBytes: 10_000,
-    sendAck: (list) =>
-      acks.push(...list.map(({ sender, upTo }) => [String(sender), upTo] as [string, number])),
+    sendAck: (list) => {
+      for (const one of list)
+        acks.push('upTo' in one ? [String(one.sender), one.upTo] : ['one message', one.order]);
+    },
   });
 });
 

@@ -110,9 +110,9 @@ export async function subscribing(bus: Bus): Promise<void> {
   same<typeof next, Message<Mail> | undefined>();
   const peeked = slot.peek();
   same<typeof peeked, Message<Mail> | undefined>();
-  const { messageCount, nextBytes, maxMessageBytes, capacity, dropped, missed } = slot.info;
+  const { messageCount, nextBytes, maxMessageBytes, capacity, dropped, missed, expired } = slot.info;
   same<typeof nextBytes, number | undefined>();
-  void [messageCount, maxMessageBytes, capacity, dropped, missed];
+  void [messageCount, maxMessageBytes, capacity, dropped, missed, expired];
   await slot.consume((message) => received(message), { concurrency: 2 });
   await slot.drain();
   const { unread } = await slot.close();

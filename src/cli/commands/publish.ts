@@ -4,12 +4,14 @@ import type { Bus } from '../../index.js';
 import { checkSubject } from '../../wire/subject.js';
 import { type BusFlags, type Context, given } from '../context.js';
 import { type DataFlags, openData } from '../data-input.js';
-import { examples, parseHeader } from '../flags.js';
+import { examples, parseCount, parseHeader } from '../flags.js';
 import { withBus } from '../with-bus.js';
 
 interface PublishFlags extends DataFlags, BusFlags {
   confirm?: true;
   header?: Record<string, string>;
+  retain?: true;
+  ttl?: number;
   to?: string;
 }
 
@@ -25,6 +27,8 @@ export function addPublish(program: Command, context: Context): void {
     .option('--json-lines', 'one message for each line of stdin, as JSON')
     .option('--confirm', 'wait until every receiver has taken it, and print the receipt')
     .option('--header <name=value>', 'add a header; may be repeated', parseHeader)
+    .addOption(new Option('--retain', 'keep it as the last value of its subject').conflicts('to'))
+    .option('--ttl <ms>', 'not to be delivered after this time', parseCount)
     .option('--to <peer>', 'only to the peer with this id')
     .addHelpText(
       'after',
@@ -34,6 +38,7 @@ export function addPublish(program: Command, context: Context): void {
         'publish photo - --raw < cat.jpg',
         'publish log --lines < app.log',
         'publish job.done 7 --confirm',
+        'publish config.volume 11 --retain',
       ),
     )
     .action((subject: string, data: string | undefined, _flags: object, command: Command) => {
@@ -59,9 +64,9 @@ async function publishOne(
   bus: Bus,
   subject: string,
   data: unknown,
-  { confirm, header: headers, to }: PublishFlags,
+  { confirm, header: headers, retain, ttl, to }: PublishFlags,
 ): Promise<void> {
-  const options = { signal, ...given({ headers, to }) };
+  const options = { signal, ...given({ headers, retain, ttl, to }) };
   if (!confirm) return bus.publish(subject, data, options);
   const { receivers, order } = await bus.publish(subject, data, { ...options, confirm });
   await output.line(JSON.stringify({ receivers, order }));

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { type Bus, type Gap, MailslotError, type Message, type Slot } from '../../index.js';
 import { systemClock } from '../../util/clock.js';
 import { checkPattern } from '../../wire/subject.js';
-import type { BusFlags, Context } from '../context.js';
+import { type BusFlags, type Context, given } from '../context.js';
 import { encodePlain } from '../data-format.js';
 import { CommandEnd, ExitCode } from '../exit-codes.js';
 import { examples, parseCount, parseMilliseconds } from '../flags.js';
@@ -18,6 +18,7 @@ interface SubscribeFlags extends BusFlags {
   count?: number;
   timeout?: number;
   exec?: string;
+  group?: string;
 }
 
 type Deliver = (message: Message) => Promise<void>;
@@ -34,12 +35,14 @@ export function addSubscribe(program: Command, context: Context): void {
       'end after this time, with exit code 4 if --count was not reached',
       parseMilliseconds,
     )
+    .option('--group <name>', 'share the messages with the other subscribers of this group')
     .option('--exec <command>', 'run this for each message, one at a time, with the data on stdin')
     .addHelpText(
       'after',
       examples(
         `subscribe 'mail.*'`,
         'subscribe photo --raw --count 1 > cat.jpg',
+        `subscribe 'job.*' --group workers --exec ./work.sh`,
         'subscribe job.done --count 1 --timeout 5000',
         `subscribe 'alarm.>' --exec 'notify-send "$MAILSLOT_SUBJECT" "$(cat)"'`,
       ),
@@ -60,7 +63,7 @@ function start(context: Context, pattern: string, flags: SubscribeFlags): Promis
 
 async function subscribe(context: Context, bus: Bus, pattern: string, flags: SubscribeFlags): Promise<void> {
   const { signal } = context;
-  const slot = await bus.subscribe(pattern, { gaps: true, signal });
+  const slot = await bus.subscribe(pattern, { gaps: true, signal, ...given({ group: flags.group }) });
   notice(`subscribed to "${pattern}" on bus "${flags.bus}"`);
   const failures = { count: 0 };
   const deliver =

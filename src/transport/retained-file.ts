@@ -1,0 +1,128 @@
+// The file `r<N>` of a bus folder: the last values that the host of epoch N keeps, in frames as on the wire, for the
+// host after it. Appended to before anybody is told that a value is kept, so that it survives the host's process; it
+// is not synced, so it may not survive the machine's. What the frames mean, and which are out of date, is the
+// host's matter (host/retained.ts).
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { MAX_RETAINED_FILE_BYTES } from '../limits.js';
+import type { Clock } from '../util/clock.js';
+import { type BusDirectory, ownUid } from './bus-directory.js';
+
+// Windows does not have it.
+const O_NOFOLLOW = constants.O_NOFOLLOW ?? 0;
+const NAME = /^r([1-9][0-9]{0,14})$/;
+
+export class RetainedFile {
+  readonly #path: string;
+  readonly #draft: string;
+  #fd: number | undefined;
+  #size = 0;
+
+  constructor(bus: BusDirectory, epoch: number, clock: Clock) {
+    this.#path = join(bus.path, `r${epoch}`);
+    this.#draft = join(bus.path, `t${clock.randomBytes(8).toString('hex')}`);
+  }
+
+  /** Bytes of the file. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Adds these parts at the end, in one piece as far as the system allows. @throws what the system says */
+  append(parts: readonly Uint8Array[]): void {
+    if (this.#fd === undefined) return this.rewrite(parts);
+    this.#size += writeAll(this.#fd, parts);
+  }
+
+  /** Puts these parts in place of everything; a process that is killed meanwhile leaves the old file. @throws likewise */
+  rewrite(parts: readonly Uint8Array[]): void {
+    const fd = openSync(this.#draft, 'w', 0o600);
+    try {
+      // an unusual umask may have taken the owner's own right to read it
+      if (process.platform !== 'win32') fchmodSync(fd, 0o600);
+      const size = writeAll(fd, parts);
+      // Windows renames nothing onto a file that is open
+      this.#closeFile();
+      renameSync(this.#draft, this.#path);
+      this.#size = size;
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+    this.#fd = fd;
+  }
+
+  close(): void {
+    this.#closeFile();
+  }
+
+  /** Nobody shall find these values again. */
+  remove(): void {
+    this.#closeFile();
+    rmSync(this.#path, { force: true });
+  }
+
+  #closeFile(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+}
+
+/**
+ * What the last host before this epoch kept; empty when there is nothing. A file that is not ours alone, or longer
+ * than a host writes, counts as nothing: values are kept as a service and must never keep a host from serving.
+ */
+export function readRetained(bus: BusDirectory, epoch: number): Buffer {
+  const last = Math.max(0, ...numbersIn(bus.path).filter((number) => number < epoch));
+  return last === 0 ? Buffer.alloc(0) : readOwn(join(bus.path, `r${last}`));
+}
+
+function numbersIn(folder: string): number[] {
+  try {
+    return readdirSync(folder).map((name) => Number(NAME.exec(name)?.[1] ?? 0));
+  } catch {
+    // somebody removed the folder: the election finds that out
+    return [];
+  }
+}
+
+function readOwn(path: string): Buffer {
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, constants.O_RDONLY | O_NOFOLLOW);
+    const stats = fstatSync(fd);
+    const isOurs = process.platform === 'win32' || (stats.uid === ownUid() && (stats.mode & 0o077) === 0);
+    if (!stats.isFile() || !isOurs || stats.size > MAX_RETAINED_FILE_BYTES) return Buffer.alloc(0);
+    return readAll(fd, stats.size);
+  } catch {
+    return Buffer.alloc(0);
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+function readAll(fd: number, size: number): Buffer {
+  const bytes = Buffer.allocUnsafe(size);
+  let length = 0;
+  for (let read = -1; read !== 0 && length < size; length += read)
+    read = readSync(fd, bytes, length, size - length, null);
+  return bytes.subarray(0, length);
+}
+
+function writeAll(fd: number, parts: readonly Uint8Array[]): number {
+  const bytes = Buffer.concat(parts);
+  let written = 0;
+  while (written < bytes.length) written += writeSync(fd, bytes, written);
+  return written;
+}
