@@ -35,7 +35,14 @@ export class Tally {
   #bytes = 0;
   #endedAt;
   #brokenAt;
+  #times = [];
   #finish = () => {};
+  #keepsTimes;
+
+  /** @param {{ keepsTimes?: boolean }} options whether `noteChunk` keeps times as `noteTime` does; default false */
+  constructor({ keepsTimes = false } = {}) {
+    this.#keepsTimes = keepsTimes;
+  }
 
   /** Expects `count` messages of `size` bytes, numbered from 0; call it before the publisher starts. */
   arm(count, size) {
@@ -44,6 +51,7 @@ export class Tally {
     this.#received = 0;
     this.#bytes = 0;
     this.#endedAt = undefined;
+    this.#times = [];
   }
 
   /**
@@ -66,6 +74,23 @@ export class Tally {
     if (this.#received === this.#target) this.#end();
   }
 
+  /** The same, and keeps the machine time. */
+  noteTime(data) {
+    this.#times.push(machineTime());
+    this.noteMessage(data);
+  }
+
+  /** The machine times of the messages of the last run, in order. */
+  times() {
+    return this.#times;
+  }
+
+  noteObject({ id, subject }) {
+    if (id !== this.#received || typeof subject !== 'string') this.#break(this.#received);
+    this.#received += 1;
+    if (this.#received === this.#target) this.#end();
+  }
+
   // Looks at the first and the last message that begin in the chunk: reading every stamp would make the plain
   // relay's receiver the slowest part of its cell, and a byte stream cannot change order within a chunk.
   noteChunk(chunk) {
@@ -78,6 +103,7 @@ export class Tally {
     }
     this.#bytes = before + chunk.length;
     this.#received = Math.floor(this.#bytes / this.#size);
+    while (this.#keepsTimes && this.#times.length < this.#received) this.#times.push(machineTime());
     if (this.#bytes === this.#target * this.#size) this.#end();
   }
 

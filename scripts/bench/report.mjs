@@ -1,19 +1,17 @@
-// Rows of numbers to tables for people. A row has a label, a unit, values by system, and a floor (ratio to the plain
-// relay) or a ceiling (absolute, for mailslot); `judge` adds what follows from them.
+// Rows of numbers to tables for people in a terminal. A row has a label, a unit, values by system, and a floor (ratio to
+// the plain relay) or a ceiling (absolute, for mailslot); `judge` adds what follows from them.
 import { ratioSpread, spread } from './statistics.mjs';
+import { OURS, REFERENCE } from './systems.mjs';
 
-const OURS = 'mailslot';
-const REFERENCE = 'plain-relay';
-
-/** The row with spreads, ratios of ours to every other system, and whether its limit is met. */
-export function judge(row) {
+/** The row with spreads, ratios of `ours` to every other system, and whether its limit is met. */
+export function judge(row, ours = OURS) {
   const spreads = {};
   const ratios = {};
-  const ours = row.rounds[OURS];
+  const own = row.rounds[ours];
   for (const [system, { values, error }] of Object.entries(row.rounds)) {
     if (error || values.length === 0) continue;
     spreads[system] = spread(values);
-    if (system !== OURS && ours && !ours.error) ratios[system] = ratioSpread(ours.values, values);
+    if (system !== ours && own && !own.error) ratios[system] = ratioSpread(own.values, values);
   }
   return { ...row, spreads, ratios, met: isMet(row, spreads, ratios) };
 }
@@ -25,44 +23,40 @@ function isMet({ floor, ceiling, better }, spreads, ratios) {
   return better === 'higher' ? ratio >= floor : ratio <= floor;
 }
 
-/** One case as lines of text, a column per system and per ratio. */
-export function formatTable(title, rows, systems) {
-  const others = systems.filter((system) => system !== OURS);
-  const withRatios = systems.includes(OURS);
-  const head = [
-    '',
-    'unit',
-    ...systems,
-    ...(withRatios ? others.map((system) => `${OURS} ÷ ${system}`) : []),
-    'limit',
-    '',
-  ];
-  const lines = rows.map((row) => [
-    row.label,
-    row.unit,
-    ...systems.map((system) => formatResult(row, system)),
-    ...(withRatios
-      ? others.map((system) => formatSpread(row.ratios[system], (ratio) => ratio.toFixed(2)))
-      : []),
-    formatLimit(row),
-    row.met === undefined ? '' : row.met ? 'ok' : 'MISSED',
+/** One case as lines of text: each row's label, and below it a line per system with its ratio. */
+export function formatTable(title, rows) {
+  const lines = rows.flatMap((row) => [
+    [row.label, row.unit, '', formatLimit(row)],
+    ...Object.keys(row.rounds).map((system) => [`  ${system}`, ...formatSystem(row, system)]),
   ]);
-  return [title, ...align([head, ...lines])].join('\n');
+  return [title, ...align([['', '', `${OURS} ÷ it`, 'limit'], ...lines])].join('\n');
 }
 
-function formatResult(row, system) {
-  if (!row.rounds[system]) return '–';
-  if (row.rounds[system].error) return 'FAILED';
-  return formatSpread(row.spreads[system], formatNumber);
+function formatSystem(row, system) {
+  const judged = system === (row.ceiling === undefined ? REFERENCE : OURS) && row.met !== undefined;
+  return [
+    formatResult(row, system),
+    row.ratios[system] ? formatSpread(row.ratios[system], formatRatio) : '',
+    judged ? (row.met ? 'ok' : 'MISSED') : '',
+  ];
 }
 
-function formatSpread(numbers, format) {
+export function formatResult(row, system) {
+  const result = row.rounds[system];
+  if (!result || (!result.error && result.values.length === 0)) return '–';
+  return result.error ? 'FAILED' : formatSpread(row.spreads[system], formatNumber);
+}
+
+/** Median and extremes, `1.2M (1.1M–1.3M)`. */
+export function formatSpread(numbers, format) {
   if (!numbers) return '–';
   const { median, min, max } = numbers;
   return min === max ? format(median) : `${format(median)} (${format(min)}–${format(max)})`;
 }
 
-function formatNumber(value) {
+export const formatRatio = (ratio) => ratio.toFixed(2);
+
+export function formatNumber(value) {
   if (Math.abs(value) >= 1e6) return `${(value / 1e6).toFixed(2)}M`;
   if (Math.abs(value) >= 1e4) return `${(value / 1e3).toFixed(1)}k`;
   return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
@@ -71,10 +65,10 @@ function formatNumber(value) {
 function formatLimit({ floor, ceiling, better }) {
   if (ceiling !== undefined) return `≤ ${formatNumber(ceiling)}`;
   if (floor === undefined) return '';
-  return `${better === 'higher' ? '≥' : '≤'} ${floor} × plain`;
+  return `${better === 'higher' ? '≥' : '≤'} ${floor} × ${REFERENCE}`;
 }
 
-function align(lines) {
+export function align(lines) {
   const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
   return lines.map((line) =>
     line

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 export async function runRounds({ systems, rounds, progress }, label, measure) {
   const results = Object.fromEntries(systems.map((system) => [system, { values: [] }]));
   for (let round = 1; round <= rounds; round++) {
-    for (const system of systems) {
+    for (const system of rotated(systems, round - 1)) {
       const result = results[system];
       if (result.error) continue;
       progress(`${label}, round ${round} of ${rounds}: ${system}`);
@@ -23,6 +23,11 @@ export async function runRounds({ systems, rounds, progress }, label, measure) {
     }
   }
   return results;
+}
+
+// Each round begins with another system, so that none always follows the same neighbour.
+function rotated(list, by) {
+  return list.map((_, index) => list[(index + by) % list.length]);
 }
 
 /** A fresh private directory for one measurement; its path is short, because socket paths are. */

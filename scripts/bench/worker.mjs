@@ -1,13 +1,15 @@
 // Entry of every child process of the bench: loads one system, opens one role of it and answers the driver's
 // calls over the IPC channel. It measures its own process, and leaves everything else to the role.
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
+import { rolesOf } from './roles.mjs';
+import { loadSystem } from './systems.mjs';
 
-const system = await import(`./systems/${process.argv[2]}.mjs`);
+const system = await loadSystem(process.argv[2]);
 let role;
 
 const ownMethods = {
   async open(opener, options) {
-    role = await system[opener](options);
+    role = await (system[opener] ?? rolesOf(system)[opener])(options);
   },
 
   /** Resident and collected heap bytes. Needs --expose-gc. */
@@ -20,6 +22,9 @@ const ownMethods = {
     const { rss, heapUsed, external } = process.memoryUsage();
     return { rss, heap: heapUsed + external };
   },
+
+  /** Microseconds of CPU used since the process started. */
+  cpuSoFar: () => (role?.cpu ?? ownCpu)(),
 
   /** Microseconds of CPU this process used in `duration` ms that begin after the call itself has faded. */
   async cpu(duration) {

@@ -13,7 +13,7 @@ const PEERS_BEFORE = 8;
 
 export async function run(setup) {
   const results = [];
-  for (const peers of setup.long ? [100, 1_000] : [100]) {
+  for (const peers of setup.peers) {
     const rounds = await runRounds(setup, `${name}, ${peers} peers`, (system) =>
       inDirectory((directory) => measure(system, directory, peers)),
     );

@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
+import { sendPaced } from '../pace.mjs';
 import { machineTime, makePayload, readStamp, STAMP_BYTES, stamp, Tally } from '../payload.mjs';
 import { timesOf } from '../times.mjs';
 
@@ -13,6 +14,9 @@ const GREETING = Buffer.from('.');
 
 const endpoints = ['in', 'out', 'ask', 'echo'];
 const roads = { in: 'out', ask: 'echo', echo: 'ask' };
+
+/** It has no objects, no subjects and no subscriptions. */
+export const lacks = ['objects', 'growth'];
 
 export function unavailable() {
   return process.platform === 'win32' ? 'needs Unix sockets' : undefined;
@@ -63,9 +67,9 @@ async function dial(directory, name) {
   return socket;
 }
 
-export async function openReceiver({ directory }) {
+export async function openReceiver({ directory, kind }) {
   const socket = await dial(directory, 'out');
-  const tally = new Tally();
+  const tally = new Tally({ keepsTimes: kind === 'times' });
   socket.on('data', (chunk) => tally.noteChunk(chunk));
   return tally;
 }
@@ -84,6 +88,15 @@ export async function openPublisher({ directory }) {
       }
       await writer.flush();
       return { startedAt };
+    },
+
+    publishPaced(count, size, interval) {
+      const payload = makePayload(size);
+      return sendPaced(count, interval, async (number) => {
+        stamp(payload, 0, number);
+        await writer.put(payload);
+        await writer.flush();
+      });
     },
   };
 }
@@ -197,5 +210,18 @@ export async function openJoiner({ directory }) {
   return {
     join: (count) =>
       timesOf(count, { open: () => dial(directory, 'out'), close: (socket) => socket.destroy() }),
+    joinAndHear: (count) =>
+      timesOf(count, {
+        open: () => dialAndHear(directory),
+        close: (sockets) => sockets.forEach((socket) => socket.destroy()),
+      }),
   };
+}
+
+async function dialAndHear(directory) {
+  const sockets = [await dial(directory, 'out'), await dial(directory, 'in')];
+  const [heard] = sockets;
+  sockets[1].write(makePayload(128));
+  await once(heard, 'data');
+  return sockets;
 }

@@ -1,0 +1,85 @@
+// `--compare <ref>`: builds another commit of this repository in a temporary directory and measures it beside this
+// tree, in the same rounds. The ratios say what the change between the two costs; absolute numbers say nothing here.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { fileURLToPath } from 'node:url';
+import { align, formatNumber, formatRatio, formatSpread, judge } from './report.mjs';
+import { OURS } from './systems.mjs';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/**
+ * Measures the cases of `setup` with both builds and prints a table per case. Resolves to the numbers, and to how many
+ * rows are worse than `failBelow`.
+ */
+export async function compareWith({ compare: ref, failBelow, ...setup }, { runCases, progress }) {
+  const directory = await mkdtemp(join(tmpdir(), 'msb-ref-'));
+  try {
+    await buildInto(directory, ref);
+    const theirs = `${OURS}@${directory}`;
+    console.log(`this tree beside ${ref}; rounds: ${setup.rounds}. Above 1.00 this tree is better.`);
+    let worse = 0;
+    const cases = await runCases({ ...setup, systems: [OURS, theirs], progress }, ({ title, rows }) => {
+      const compared = rows.map((row) => compareRow(row, theirs));
+      worse += compared.filter(({ gain }) => gain && failBelow && gain.median < failBelow).length;
+      console.log(`\n${formatComparison(title, compared, ref)}`);
+    });
+    if (failBelow) console.log(`\n${worse} rows below ${failBelow}`);
+    return { results: { ref, setup, cases }, worse };
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** The row with both spreads and with `gain`, the ratio of ours to theirs turned so that more is better. */
+export function compareRow(row, theirs) {
+  const { spreads, ratios } = judge(row);
+  const ratio = ratios[theirs];
+  return {
+    label: row.label,
+    unit: row.unit,
+    ours: spreads[OURS],
+    theirs: spreads[theirs],
+    gain: row.better === 'higher' ? ratio : invert(ratio),
+  };
+}
+
+function invert(ratio) {
+  return ratio && { median: 1 / ratio.median, min: 1 / ratio.max, max: 1 / ratio.min };
+}
+
+export function formatComparison(title, rows, ref) {
+  const lines = rows.map(({ label, unit, ours, theirs, gain }) => [
+    label,
+    unit,
+    formatSpread(ours, formatNumber),
+    formatSpread(theirs, formatNumber),
+    formatSpread(gain, formatRatio),
+  ]);
+  return [title, ...align([['', 'unit', 'this tree', ref, 'ratio'], ...lines])].join('\n');
+}
+
+// From an archive of the commit, which leaves nothing behind in the repository as a work tree would. The packages are
+// this tree's: a commit that needs others cannot be compared.
+async function buildInto(directory, ref) {
+  await unpack(ref, directory);
+  await symlink(join(root, 'node_modules'), join(directory, 'node_modules'));
+  const script = join(directory, 'scripts', 'build.mjs');
+  if (!existsSync(script)) throw new TypeError(`--compare: ${ref} has no scripts/build.mjs to build it with`);
+  const { status } = spawnSync(process.execPath, [script], { stdio: 'inherit' });
+  if (status !== 0) throw new Error(`--compare: the build of ${ref} failed`);
+}
+
+async function unpack(ref, directory) {
+  const { status } = spawnSync('git', ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], { cwd: root });
+  if (status !== 0) throw new TypeError(`--compare: git knows no commit "${ref}" here`);
+  const git = spawn('git', ['archive', ref], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  const tar = spawn('tar', ['-x', '-C', directory], { stdio: ['pipe', 'inherit', 'inherit'] });
+  const [[code]] = await Promise.all([once(tar, 'exit'), pipeline(git.stdout, tar.stdin)]);
+  if (code !== 0) throw new Error(`--compare: the files of ${ref} could not be unpacked`);
+}

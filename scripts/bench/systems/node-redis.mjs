@@ -1,0 +1,32 @@
+// Redis pub/sub over a Unix socket with node-redis. A subscribed connection may do nothing else, so a link has two, the
+// second opened when it is needed. Queries are two messages.
+import { isPattern, openRedisServer, redisNeeds, redisPath } from '../redis-server.mjs';
+import { findMissing } from '../servers.mjs';
+
+const CLIENT = 'redis';
+
+export const unavailable = () => findMissing({ ...redisNeeds, client: CLIENT });
+export const openServer = openRedisServer;
+
+export async function connect(directory, { text = false }) {
+  const { createClient } = await import(CLIENT);
+  const first = await createClient({ socket: { path: redisPath(directory) } }).connect();
+  let second;
+  let last;
+  return {
+    async subscribe(pattern, onData) {
+      second ??= await first.duplicate().connect();
+      if (isPattern(pattern)) await second.pSubscribe(pattern, onData, !text);
+      else await second.subscribe(pattern, onData, !text);
+    },
+    publish(subject, data) {
+      last = first.publish(subject, data);
+    },
+    // Replies come in the order of the commands.
+    flush: async () => void (await last),
+    close() {
+      first.destroy();
+      second?.destroy();
+    },
+  };
+}
