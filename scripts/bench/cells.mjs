@@ -65,7 +65,11 @@ export async function compile(cell, run = { size: COMPILE_BYTES }) {
 
 /** Runs again and again until the rate rises no more; resolves to it. `known` is a rate it will not exceed by far. */
 export async function warmUp(cell, run, known) {
-  const probe = Math.min(PROBE_MESSAGES, PROBE_BYTES / run.size, messagesFor(known, PROBE_TIME));
+  const probe = Math.min(
+    PROBE_MESSAGES,
+    PROBE_BYTES / (run.size ?? COMPILE_BYTES),
+    messagesFor(known, PROBE_TIME),
+  );
   let rate = await runOnce(cell, { ...run, count: Math.max(LEAST_MESSAGES, Math.round(probe)) });
   for (let before = 0, runs = 0; rate > before * STILL_RISING && runs < MOST_WARM_UPS; runs++) {
     before = rate;

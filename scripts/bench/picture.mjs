@@ -77,7 +77,7 @@ function drawPanel({ title, bars }, { x, y }) {
   const lines = bars.map((bar, index) => drawBar(bar, PANEL.title + index * PANEL.row, scale));
   return [
     `<g transform="translate(${x} ${y})">`,
-    `<text class="title" x="0" y="20">${escape(title)}</text>`,
+    `<text class="title" x="0" y="20">${escapeXml(title)}</text>`,
     ...lines,
     '</g>',
   ].join('\n');
@@ -89,7 +89,7 @@ function drawBar({ system, median, min, max }, y, scale) {
   const centre = y + PANEL.bar / 2;
   const baseline = y + PANEL.bar - 2;
   return [
-    `<text class="name${ours}" x="0" y="${baseline}">${escape(system)}</text>`,
+    `<text class="name${ours}" x="0" y="${baseline}">${escapeXml(system)}</text>`,
     `<rect class="bar${ours}" x="${PANEL.label}" y="${y}" width="${round(Math.max(1, median * scale))}" height="${PANEL.bar}" rx="2"/>`,
     `<line class="extremes" x1="${from}" x2="${to}" y1="${centre}" y2="${centre}"/>`,
     `<text class="value${ours}" x="${Math.max(middle, to) + 6}" y="${baseline}">${formatNumber(median)}</text>`,
@@ -98,4 +98,5 @@ function drawBar({ system, median, min, max }, y, scale) {
 
 const round = (value) => Math.round(value * 10) / 10;
 
-const escape = (text) => text.replace(/[<>&]/g, (sign) => ({ '<': '&lt;', '>': '&gt;', '&': '&amp;' })[sign]);
+const escapeXml = (text) =>
+  text.replace(/[<>&]/g, (sign) => ({ '<': '&lt;', '>': '&gt;', '&': '&amp;' })[sign]);

@@ -67,7 +67,9 @@ const reactions = {
 
 function allOf(tallies) {
   return {
-    arm: (count, size) => tallies.forEach((tally) => tally.arm(count, size)),
+    arm(count, size) {
+      for (const tally of tallies) tally.arm(count, size);
+    },
     received: () => Math.min(...tallies.map((tally) => tally.received())),
     async finished() {
       const reports = await Promise.all(tallies.map((tally) => tally.finished()));

@@ -1,6 +1,6 @@
 // Small objects, `{ id, type, subject, at }`, built anew for each message and looked at by every receiver: as values
 // where a system carries them, as JSON elsewhere.
-import { compile, messagesFor, runOnce, withCell } from '../cells.mjs';
+import { compile, messagesFor, runOnce, warmUp, withCell } from '../cells.mjs';
 import { inDirectory, runRounds } from '../rounds.mjs';
 
 export const title = 'Small objects: messages per second received by all';
@@ -24,7 +24,7 @@ function measure(system, { directory, receivers, duration }) {
   const options = { directory, kind: 'objects' };
   const publisherOptions = { directory, text: true };
   return withCell(system, { receivers, options, publisherOptions }, async (cell) => {
-    const rate = await compile(cell, objects);
+    const rate = await warmUp(cell, objects, await compile(cell, objects));
     return runOnce(cell, { ...objects, count: messagesFor(rate, duration) });
   });
 }

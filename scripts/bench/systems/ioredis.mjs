@@ -27,7 +27,8 @@ export async function connect(directory, { text = false }) {
     },
     // Replies come in the order of the commands.
     flush: async () => void (await last),
-    close() {
+    async close() {
+      await last;
       first.disconnect();
       second?.disconnect();
     },

@@ -1,6 +1,5 @@
 // node-ipc: its server in a process of its own, which sends every event on to all clients. Events are JSON, so bytes
 // travel as base64, and there are no subjects beyond an event's name.
-import { once } from 'node:events';
 import { findMissing } from '../servers.mjs';
 
 const CLIENT = 'node-ipc';

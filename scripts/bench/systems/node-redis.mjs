@@ -24,7 +24,8 @@ export async function connect(directory, { text = false }) {
     },
     // Replies come in the order of the commands.
     flush: async () => void (await last),
-    close() {
+    async close() {
+      await last;
       first.destroy();
       second?.destroy();
     },

@@ -213,7 +213,7 @@ export async function openJoiner({ directory }) {
     joinAndHear: (count) =>
       timesOf(count, {
         open: () => dialAndHear(directory),
-        close: (sockets) => sockets.forEach((socket) => socket.destroy()),
+        close: (sockets) => sockets.map((socket) => socket.destroy()),
       }),
   };
 }
