@@ -33,7 +33,8 @@ const style = `
 export function formatPicture(results) {
   const panels = chosen.flatMap(({ case: name, label, title }) => {
     const row = results.cases[name]?.rows.find((one) => one.label === label);
-    return row ? [{ title, bars: barsOf(judge(row)) }] : [];
+    const bars = row ? barsOf(judge(row)) : [];
+    return bars.length > 0 ? [{ title, bars }] : [];
   });
   const heights = rowHeights(panels);
   const width = COLUMNS * PANEL.width + (COLUMNS - 1) * PANEL.gap;
