@@ -11,6 +11,9 @@ import { fileURLToPath } from 'node:url';
 import { align, formatNumber, formatRatio, formatSpread, judge } from './report.mjs';
 import { OURS } from './systems.mjs';
 
+/** The other commit cannot be built with what is installed here. */
+export class CannotBuild extends Error {}
+
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
@@ -70,9 +73,9 @@ async function buildInto(directory, ref) {
   await unpack(ref, directory);
   await symlink(join(root, 'node_modules'), join(directory, 'node_modules'));
   const script = join(directory, 'scripts', 'build.mjs');
-  if (!existsSync(script)) throw new TypeError(`--compare: ${ref} has no scripts/build.mjs to build it with`);
+  if (!existsSync(script)) throw new CannotBuild(`--compare: ${ref} has no scripts/build.mjs`);
   const { status } = spawnSync(process.execPath, [script], { stdio: 'inherit' });
-  if (status !== 0) throw new Error(`--compare: the build of ${ref} failed`);
+  if (status !== 0) throw new CannotBuild(`--compare: the build of ${ref} failed`);
 }
 
 async function unpack(ref, directory) {

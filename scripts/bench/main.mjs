@@ -5,10 +5,10 @@ import { availableParallelism, cpus } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readCommandLine, usage } from './args.mjs';
-import { compareWith } from './compare.mjs';
+import { CannotBuild, compareWith } from './compare.mjs';
 import { publish } from './publish.mjs';
 import { formatTable, judge } from './report.mjs';
-import { findSystems, systemsFor } from './systems.mjs';
+import { findSystems, OURS, systemsFor } from './systems.mjs';
 
 const LATEST = fileURLToPath(new URL('./results/latest.json', import.meta.url));
 
@@ -100,16 +100,24 @@ async function bench({ json, from, floors, publish: isPublished, ...setup }) {
 async function compare({ json, ...setup }) {
   const { results, worse } = await compareWith(setup, { runCases, progress: showProgress });
   if (json !== undefined) await save(results, json);
-  const failures = reportFailures(Object.values(results.cases).flatMap(({ rows }) => rows));
-  return worse + failures > 0 ? 1 : 0;
+  const rows = Object.values(results.cases).flatMap((one) => one.rows);
+  reportFailures(rows);
+  const broken = rows.some(({ rounds }) => rounds[OURS].error);
+  return worse > 0 || broken ? 1 : 0;
 }
+
+const isMisuse = ({ code, message }) => String(code).startsWith('ERR_PARSE_ARGS') || message.startsWith('--');
 
 try {
   const setup = readCommandLine(process.argv.slice(2));
   if (setup.help) console.log(usage);
   else process.exitCode = await (setup.compare === undefined ? bench(setup) : compare(setup));
 } catch (error) {
-  if (!(error instanceof TypeError)) throw error;
-  console.error(`${error.message}\n\n${usage}`);
-  process.exitCode = 2;
+  if (error instanceof CannotBuild) {
+    console.error(error.message);
+    process.exitCode = 3;
+  } else if (isMisuse(error)) {
+    console.error(`${error.message}\n\n${usage}`);
+    process.exitCode = 2;
+  } else throw error;
 }
