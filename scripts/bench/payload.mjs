@@ -38,10 +38,15 @@ export class Tally {
   #times = [];
   #finish = () => {};
   #keepsTimes;
+  #about;
 
-  /** @param {{ keepsTimes?: boolean }} options whether `noteChunk` keeps times as `noteTime` does; default false */
-  constructor({ keepsTimes = false } = {}) {
+  /**
+   * @param {{ keepsTimes?: boolean, about?: () => string }} options whether `noteChunk` keeps times as `noteTime` does,
+   * default false; and what else to say about the link when a run never finishes
+   */
+  constructor({ keepsTimes = false, about = () => '' } = {}) {
     this.#keepsTimes = keepsTimes;
+    this.#about = about;
   }
 
   /** Expects `count` messages of `size` bytes, numbered from 0; call it before the publisher starts. */
@@ -65,7 +70,7 @@ export class Tally {
 
   /** How many messages are here by now; for the report about a run that never finished. */
   received() {
-    return this.#received;
+    return `${this.#received}${this.#about()}`;
   }
 
   noteMessage(data) {

@@ -8,6 +8,7 @@
 //   flushEvery                  messages between two flushes at most; optional
 //   respond(subject)            sends every question back; absent where questions are messages with an answering subject
 //   ask(subject, bytes)         resolves to the reply's bytes; absent likewise
+//   about()                     what to say of it when a run never ends; optional
 //   close()
 // A system whose `takesObjects` is true publishes values and delivers them; all others get and give JSON.
 import { mkdtemp } from 'node:fs/promises';
@@ -47,7 +48,7 @@ async function openReceiver(
   const tallies = [];
   for (let opened = 0; opened < links; opened++) {
     const link = await system.connect(directory, { ...options, text: kind === 'objects' });
-    const tally = new Tally();
+    const tally = new Tally({ about: link.about });
     const onData = reactions[kind](tally, system);
     for (const pattern of patterns) await link.subscribe(pattern, onData);
     tallies.push(tally);
@@ -70,7 +71,7 @@ function allOf(tallies) {
     arm(count, size) {
       for (const tally of tallies) tally.arm(count, size);
     },
-    received: () => Math.min(...tallies.map((tally) => tally.received())),
+    received: () => tallies.map((tally) => tally.received()).join(' '),
     async finished() {
       const reports = await Promise.all(tallies.map((tally) => tally.finished()));
       return {

@@ -36,6 +36,7 @@ export async function inDirectory(use) {
   try {
     return await use(directory);
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    // A server that was killed may have written until just now.
+    await rm(directory, { recursive: true, force: true, maxRetries: 10 });
   }
 }

@@ -26,10 +26,13 @@ export async function openServer({ directory }) {
 /** Only with `host` may the link's process host the bus. */
 export async function connect(directory, { host = false }) {
   const bus = await openBus(NAME, { directory, host: host ? 'auto' : 'never' });
+  let slot;
   return {
     async subscribe(pattern, onData) {
-      void readAll(await bus.subscribe(pattern), onData);
+      slot = await bus.subscribe(pattern);
+      void readAll(slot, onData);
     },
+    about: () => ` (${bus.state}, missed ${slot.info.missed}, waiting ${slot.info.messageCount})`,
     publish: (subject, data) => bus.publish(subject, data),
     respond: (subject) => bus.respond(subject, (message) => message.data),
     ask: async (subject, question) => (await bus.query(subject, question)).data,
