@@ -37,7 +37,7 @@ const full = {
   sizes: [16, 128, 1024, 16 * 1024, 1024 * 1024],
   receivers: [1, 4, 16, 64],
   peers: [100, 1_000],
-  growth: { subscribers: 1_000, subjects: 10_000, patterns: 10_000 },
+  growth: { subscribers: 1_000, subjects: [1_000, 10_000], patterns: 10_000 },
   rounds: 3,
   duration: 700,
 };
@@ -46,7 +46,7 @@ const quick = {
   sizes: [128, 16 * 1024],
   receivers: [4],
   peers: [100],
-  growth: { subscribers: 100, subjects: 1_000, patterns: 1_000 },
+  growth: { subscribers: 100, subjects: [1_000], patterns: 1_000 },
   rounds: 1,
   duration: 200,
 };

@@ -35,11 +35,11 @@ function growthsOf({ subscribers, subjects, patterns }) {
       one: { receivers: RECEIVER_PROCESSES, options: {} },
       many: { receivers: RECEIVER_PROCESSES, options: { links: subscribers / RECEIVER_PROCESSES } },
     },
-    {
-      label: `${subjects} subjects by one`,
+    ...subjects.map((count) => ({
+      label: `${count} subjects by one`,
       one: { options: { patterns: ['bench.fan-out.*'] }, subjects: subjectsOf(1) },
-      many: { options: { patterns: ['bench.fan-out.*'] }, subjects: subjectsOf(subjects) },
-    },
+      many: { options: { patterns: ['bench.fan-out.*'] }, subjects: subjectsOf(count) },
+    })),
     {
       label: `${patterns} patterns, one matches, by one`,
       one: { options: { patterns: patternsOf(1) }, subjects: toOne },

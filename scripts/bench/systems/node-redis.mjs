@@ -4,13 +4,15 @@ import { isPattern, openRedisServer, redisNeeds, redisPath } from '../redis-serv
 import { findMissing } from '../servers.mjs';
 
 const CLIENT = 'redis';
+/** By default every command gets a timer of its own, which costs more than the command. */
+const untimed = { commandOptions: { timeout: undefined } };
 
 export const unavailable = () => findMissing({ ...redisNeeds, client: CLIENT });
 export const openServer = openRedisServer;
 
 export async function connect(directory, { text = false }) {
   const { createClient } = await import(CLIENT);
-  const first = await createClient({ socket: { path: redisPath(directory) } }).connect();
+  const first = await createClient({ socket: { path: redisPath(directory) }, ...untimed }).connect();
   let second;
   let last;
   return {
