@@ -8,6 +8,7 @@ export default defineConfig({
   resolve: { alias: { mailslot: fileURLToPath(new URL('./dist/index.js', import.meta.url)) } },
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/fresh-build.ts'],
     server: { deps: { external: [/\/dist\//] } },
     testTimeout: 15_000,
     hookTimeout: 15_000,

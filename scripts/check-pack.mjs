@@ -16,6 +16,7 @@ const allowed = [
   /^package\.json$/,
   /^(?:README|LICENSE|CHANGELOG)(?:\.md)?$/,
   /^dist\/[\w/-]+\.(?:js|js\.map|d\.ts)$/,
+  /^dist\/host\/host-worker\.cjs$/,
   /^docs\/[\w/-]+\.md$/,
 ];
 const wanted = [
@@ -23,6 +24,7 @@ const wanted = [
   'README.md',
   'LICENSE',
   'CHANGELOG.md',
+  'dist/host/host-worker.cjs',
   'docs/ARCHITECTURE.md',
   'docs/PROTOCOL.md',
   'docs/ERRORS.md',

@@ -3,8 +3,7 @@
 import { basename } from 'node:path';
 import { MailslotError } from './errors.js';
 import type { Host } from './host/host.js';
-import { runHost } from './host/host.js';
-import { startHostThread, ThreadFailure } from './host/host-thread.js';
+import { Hosting } from './host/hosting.js';
 import {
   DEFAULT_MAX_MESSAGE_BYTES,
   MAX_DIRECTORY_BYTES,
@@ -30,6 +29,7 @@ import { findHost } from './transport/find-host.js';
 import type { Link } from './transport/link.js';
 import { ownPidNamespace } from './transport/process-liveness.js';
 import { socketEndpoints } from './transport/socket-pipe.js';
+import { waitForTurn, watchSuccession } from './transport/succession.js';
 import { Backoff } from './util/backoff.js';
 import { systemClock, wait } from './util/clock.js';
 import { PEER_ID_BYTES, type PeerId, peerIdAt } from './wire/peer-id.js';
@@ -67,9 +67,14 @@ export async function openBus(name: string, options: OpenOptions & ContractSetti
   const checks = checkContract(options);
   const directory = await openBusDirectory(name, { directory: options.directory });
   const peerId = peerIdAt(systemClock.randomBytes(PEER_ID_BYTES), 0);
-  const hosting = new Hosting(directory, peerId, settings.hostThread, (cause) =>
-    bus.emit({ type: 'host-inline', cause }),
-  );
+  const hosting = new Hosting({
+    bus: directory,
+    clock: systemClock,
+    endpoints: socketEndpoints(systemClock),
+    ownerId: peerId,
+    thread: settings.hostThread,
+    onInline: (cause) => bus.emit({ type: 'host-inline', cause }),
+  });
   const busOptions: OpenBusOptions = {
     ...settings,
     name,
@@ -81,6 +86,8 @@ export async function openBus(name: string, options: OpenOptions & ContractSetti
     reach: (context) =>
       reach(directory, { ...context, peerId, hosting: settings.mayHost ? hosting : undefined }),
     hostedEpoch: () => hosting.epoch,
+    onStandby: (isOwn) => hosting.setStandby(isOwn),
+    watchSuccession: (epoch, onSuccessor) => watchSuccession(directory, epoch, onSuccessor),
     closeHost: () => hosting.close(),
   };
   const bus = checks === undefined ? new OpenBus(busOptions) : new CheckedBus(busOptions, checks);
@@ -106,7 +113,15 @@ export async function startHost(name: string, options: HostOptions = {}): Promis
   checkDirectory(options.directory, 'startHost');
   const directory = await openBusDirectory(name, { directory: options.directory });
   const peerId = peerIdAt(systemClock.randomBytes(PEER_ID_BYTES), 0);
-  const hosting = new Hosting(directory, undefined, hostThread, () => {});
+  const endpoints = socketEndpoints(systemClock);
+  const hosting = new Hosting({
+    bus: directory,
+    clock: systemClock,
+    endpoints,
+    ownerId: undefined,
+    thread: hostThread,
+    onInline: () => {},
+  });
   const keepAlive = systemClock.keepAlive();
   const controller = new AbortController();
   const timer = systemClock.setTimer(timeout, () => controller.abort(notInTime(timeout)));
@@ -115,7 +130,7 @@ export async function startHost(name: string, options: HostOptions = {}): Promis
     for (;;) {
       const found = await findHost(directory, {
         clock: systemClock,
-        endpoints: hosting.endpoints,
+        endpoints,
         peerId: peerId.bytes,
         signal: either,
       });
@@ -136,78 +151,6 @@ export async function startHost(name: string, options: HostOptions = {}): Promis
   }
 }
 
-/** Why somebody stands for election: this epoch's host is dead, and `lastEpoch` is the last one it was on itself. */
-interface FoundDead {
-  readonly dead: number;
-  readonly lastEpoch: number;
-}
-
-/** The host that one Bus has started, if it has. */
-class Hosting {
-  readonly endpoints = socketEndpoints(systemClock);
-  readonly #bus: BusDirectory;
-  readonly #ownerId: PeerId | undefined;
-  readonly #thread: HostThreadOption;
-  readonly #onInline: (cause: unknown) => void;
-  #host: Host | undefined;
-  #starting: Promise<unknown> | undefined;
-
-  constructor(
-    bus: BusDirectory,
-    ownerId: PeerId | undefined,
-    thread: HostThreadOption,
-    onInline: (cause: unknown) => void,
-  ) {
-    this.#bus = bus;
-    this.#ownerId = ownerId;
-    this.#thread = thread;
-    this.#onInline = onInline;
-  }
-
-  get epoch(): number | undefined {
-    return this.#host?.epoch;
-  }
-
-  /** Stands for election; undefined when somebody else won. */
-  async start(found: FoundDead): Promise<Host | undefined> {
-    const starting = this.#thread === 'inline' ? this.#runInline(found) : this.#runInThread(found);
-    this.#starting = starting;
-    const host = await starting;
-    if (host === undefined) return undefined;
-    this.#host = host;
-    void host.closed.then(() => {
-      if (this.#host === host) this.#host = undefined;
-    });
-    return host;
-  }
-
-  async close(): Promise<void> {
-    // a host that is about to win would outlive its Bus; why it fails is told to who started it
-    await this.#starting?.catch(() => {});
-    await this.#host?.close();
-  }
-
-  async #runInThread(found: FoundDead): Promise<Host | undefined> {
-    try {
-      return await startHostThread({ bus: this.#bus, ...found, ownerId: this.#ownerId?.bytes });
-    } catch (error) {
-      if (!(error instanceof ThreadFailure)) throw error;
-      this.#onInline(error);
-      return this.#runInline(found);
-    }
-  }
-
-  #runInline(found: FoundDead): Promise<Host | undefined> {
-    return runHost({
-      bus: this.#bus,
-      ...found,
-      clock: systemClock,
-      endpoints: this.endpoints,
-      ownerId: this.#ownerId,
-    });
-  }
-}
-
 interface ReachOptions {
   lastEpoch: number;
   signal: AbortSignal;
@@ -220,7 +163,7 @@ interface ReachOptions {
 /** Finds the host; where there is none, becomes it, and then finds itself. */
 async function reach(directory: BusDirectory, options: ReachOptions): Promise<Link> {
   const { lastEpoch, signal, onFailure, peerId, hosting } = options;
-  const endpoints = hosting?.endpoints ?? socketEndpoints(systemClock);
+  const endpoints = socketEndpoints(systemClock);
   const backoff = new Backoff(systemClock, { min: RETRY_DELAY_MIN, max: RETRY_DELAY_MAX });
   for (;;) {
     const found = await findHost(directory, {
@@ -232,11 +175,21 @@ async function reach(directory: BusDirectory, options: ReachOptions): Promise<Li
       onFailure: (failure) => onFailure(failure),
     });
     if (found.link !== undefined) return found.link;
-    if (hosting !== undefined) await hosting.start({ dead: found.dead, lastEpoch });
+    if (hosting !== undefined) await standInTurn(directory, hosting, { ...options, dead: found.dead });
     else if (lastEpoch === 0) throw nobodyHosts(directory.name);
     // who was on the bus waits for somebody to take over
     else await wait(systemClock, backoff.next(), signal);
   }
+}
+
+async function standInTurn(
+  directory: BusDirectory,
+  hosting: Hosting,
+  { dead, peerId, lastEpoch, signal }: ReachOptions & { dead: number },
+): Promise<void> {
+  const { isStandby } = hosting;
+  const turn = { clock: systemClock, peerId: peerId.hex, dead, lastEpoch, isStandby, signal };
+  if (await waitForTurn(directory, turn)) await hosting.start({ dead, lastEpoch });
 }
 
 const OPEN_OPTIONS: (keyof ContractOptions)[] = [

@@ -16,6 +16,8 @@ const parts = [
   { title: 'bus: damaged streams at a living Bus', script: './bus.ts' },
   { title: 'simulation: runs of relay, gate and Bus on a virtual clock', script: './simulation.ts' },
   { title: 'elections: kill -9 of each host among 20 processes', script: './elections.ts' },
+  { title: 'take-over: how soon 20 peers are back after kill -9', script: './take-over-times.ts' },
+  { title: 'storm: many processes and links at once', script: './storm.ts' },
 ];
 
 function readCommandLine() {

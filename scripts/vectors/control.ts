@@ -99,6 +99,7 @@ const accepted: Samples = {
     'of a last value': { slots: [1, 4], retained: true },
   },
   GAP: { counted: { id: 1, missed: 17 }, uncounted: { id: 1 } },
+  STANDBY: { 'some peer': { id }, nobody: {} },
   CREDIT: { some: 64 },
   PING: { ping: 'ping', pong: 'pong' },
   GOAWAY: {
@@ -178,6 +179,11 @@ const refused: Samples = {
   ACKNOW: { 'a map': {}, 'id of 9 bytes': [{ $bytes: 'a0a1a2a3a4a5a6a7a8' }] },
   NOTE: { null: null, 'slots is a number': { slots: 1 }, 'retained is a number': { retained: 1 } },
   GAP: { 'no id': { missed: 1 }, 'missed is negative': { id: 1, missed: -1 } },
+  STANDBY: {
+    null: null,
+    'id of 7 bytes': { id: { $bytes: 'a0a1a2a3a4a5a6' } },
+    'id is a text': { id: 'a0a1a2a3a4a5a6a7' },
+  },
   CREDIT: { negative: -1, text: '1' },
   PING: { 'another word': 'pang', number: 0 },
   GOAWAY: {

@@ -138,6 +138,7 @@ const controlKinds: Record<string, number> = {
   ACKNOW: Kind.ack,
   NOTE: Kind.note,
   GAP: Kind.gap,
+  STANDBY: Kind.standby,
   PING: Kind.ping,
   GOAWAY: Kind.goaway,
   'error REPLY': Kind.reply,

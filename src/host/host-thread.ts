@@ -1,20 +1,24 @@
-// Runs a host in a worker thread, so that a busy program does not stall its bus.
+// Runs a host in a worker thread, so that a busy program does not stall its bus. A thread may be started long before
+// there is anything to host: it has then loaded all it needs, and stands for election as soon as it is told to.
+import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { MailslotError, type MailslotErrorCode } from '../errors.js';
+import { isErrorCode, MailslotError } from '../errors.js';
 import type { BusDirectory } from '../transport/bus-directory.js';
 import type { Host } from './host.js';
 
 export interface HostThreadData {
   bus: BusDirectory;
-  /** The epoch that was found dead. */
-  dead: number;
-  /** The last epoch that the owner was on; 0 if none. */
-  lastEpoch: number;
   ownerId: Uint8Array | undefined;
 }
 
+/** Why somebody stands for election: this epoch's host is dead, and `lastEpoch` is the last one it was on itself; 0 if none. */
+export interface FoundDead {
+  readonly dead: number;
+  readonly lastEpoch: number;
+}
+
 /** Main thread → worker. */
-export type HostCommand = 'drain' | 'close';
+export type HostCommand = ({ do: 'stand' } & FoundDead) | { do: 'drain' } | { do: 'close' };
 
 /** Worker → main thread. */
 export type HostNews =
@@ -29,73 +33,141 @@ export class ThreadFailure extends Error {
   override readonly name = 'ThreadFailure';
 }
 
-/**
- * Stands for election in a new thread; undefined when somebody else won.
- * @throws ThreadFailure; MailslotError as `runHost`
- */
-export function startHostThread(data: HostThreadData): Promise<Host | undefined> {
-  return new Promise((resolve, reject) => {
-    const worker = startWorker(data);
-    worker.unref();
-    let peers = 0;
-    let end: (cause: Error | undefined) => void = () => {};
-    const closed = new Promise<Error | undefined>((settle) => {
-      end = settle;
+/** The host as the main thread sees it: it lives as long as the thread. */
+class RemoteHost implements Host {
+  readonly epoch: number;
+  readonly endpoint: string;
+  readonly closed: Promise<Error | undefined>;
+  readonly #command: (word: 'drain' | 'close') => void;
+  #end: (cause: Error | undefined) => void = () => {};
+  peers = 0;
+
+  constructor(
+    { epoch, endpoint }: { epoch: number; endpoint: string },
+    command: (word: 'drain' | 'close') => void,
+  ) {
+    this.epoch = epoch;
+    this.endpoint = endpoint;
+    this.#command = command;
+    this.closed = new Promise((resolve) => {
+      this.#end = resolve;
     });
-    const command = async (word: HostCommand): Promise<void> => {
-      worker.postMessage(word);
-      worker.ref();
-      await closed;
-    };
-    const host = {
-      get peers() {
-        return peers;
-      },
-      closed,
-      drain: () => command('drain'),
-      close: () => command('close'),
-      [Symbol.asyncDispose]: () => command('drain'),
-    };
-    worker.on('message', (news: HostNews) => {
-      if (news.news === 'serving') {
-        resolve(
-          Object.defineProperties({ epoch: news.epoch, endpoint: news.endpoint } as Host, properties(host)),
-        );
-      } else if (news.news === 'lost') resolve(undefined);
-      else if (news.news === 'failed') reject(revive(news.error));
-      else if (news.news === 'peers') peers = news.peers;
-      else end(news.cause);
+  }
+
+  ended(cause: Error | undefined): void {
+    this.#end(cause);
+  }
+
+  async drain(): Promise<void> {
+    this.#command('drain');
+    await this.closed;
+  }
+
+  async close(): Promise<void> {
+    this.#command('close');
+    await this.closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.drain();
+  }
+}
+
+/** One thread: it stands for election until it has won once, and ends with that host, or when it is released. */
+export class HostThread {
+  readonly #worker: Worker;
+  #waiting: { resolve(host: Host | undefined): void; reject(error: unknown): void } | undefined;
+  #host: RemoteHost | undefined;
+  #peers = 0;
+  #failure: ThreadFailure | undefined;
+
+  /** @throws ThreadFailure */
+  constructor(data: HostThreadData) {
+    this.#worker = startWorker(data);
+    this.#worker.on('message', (news: HostNews) => this.#take(news));
+    this.#worker.on('error', (error) =>
+      this.#fail(new ThreadFailure('the host thread failed', { cause: error })),
+    );
+    this.#worker.on('exit', () => this.#fail(new ThreadFailure('the host thread ended')));
+    // last, since listening holds the process open again
+    this.#worker.unref();
+  }
+
+  /** Whether the thread can be told anything. */
+  get isAlive(): boolean {
+    return this.#failure === undefined;
+  }
+
+  /**
+   * Stands for election; undefined when somebody else won. Then, and after a MailslotError, the thread may stand again.
+   * @throws ThreadFailure; MailslotError as `runHost`
+   */
+  stand(found: FoundDead): Promise<Host | undefined> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) return reject(this.#failure);
+      this.#waiting = { resolve, reject };
+      this.#tell({ do: 'stand', ...found });
     });
-    worker.on('error', (error) => {
-      reject(new ThreadFailure('the host thread failed', { cause: error }));
-      end(error);
+  }
+
+  /** Ends the thread; not for one that hosts. */
+  release(): void {
+    void this.#worker.terminate();
+  }
+
+  #tell(command: HostCommand): void {
+    this.#worker.postMessage(command);
+  }
+
+  #take(news: HostNews): void {
+    if (news.news === 'serving') this.#crown(news);
+    else if (news.news === 'lost') this.#waiting?.resolve(undefined);
+    else if (news.news === 'failed') this.#waiting?.reject(revive(news.error));
+    else if (news.news === 'peers') this.#count(news.peers);
+    else this.#host?.ended(news.cause);
+  }
+
+  #crown(serving: { epoch: number; endpoint: string }): void {
+    const host = new RemoteHost(serving, (word) => {
+      this.#tell({ do: word });
+      this.#worker.ref();
     });
-    worker.on('exit', () => {
-      reject(new ThreadFailure('the host thread ended before it served'));
-      end(new Error('the host thread ended'));
-    });
-  });
+    host.peers = this.#peers;
+    this.#host = host;
+    this.#waiting?.resolve(host);
+  }
+
+  #count(peers: number): void {
+    this.#peers = peers;
+    if (this.#host !== undefined) this.#host.peers = peers;
+  }
+
+  #fail(failure: ThreadFailure): void {
+    this.#failure ??= failure;
+    this.#waiting?.reject(failure);
+    this.#host?.ended(failure);
+  }
+}
+
+// The bundle is the same program in one file, which loads in half the time; it is there in a built package only.
+function workerFile(): URL {
+  const bundle = new URL('./host-worker.cjs', import.meta.url);
+  return existsSync(bundle) ? bundle : new URL('./host-worker.js', import.meta.url);
 }
 
 function startWorker(workerData: HostThreadData): Worker {
   try {
-    return new Worker(new URL('./host-worker.js', import.meta.url), { workerData, name: 'mailslot-host' });
+    return new Worker(workerFile(), { workerData, name: 'mailslot-host' });
   } catch (error) {
     throw new ThreadFailure('the host thread could not be started', { cause: error });
   }
 }
 
-function properties(source: object): PropertyDescriptorMap {
-  return Object.getOwnPropertyDescriptors(source);
-}
-
-/** Errors lose their class on the way between threads. */
-function revive(error: unknown): unknown {
-  const { code, message, cause } = (error ?? {}) as {
-    code?: MailslotErrorCode;
-    message?: string;
-    cause?: unknown;
-  };
-  if (code?.startsWith('MAILSLOT_') !== true) return error;
-  return new MailslotError(code, message ?? '', { cause });
+/** Turns what `portable` of host-worker.ts made of an error into an error again. */
+function revive(copy: unknown): unknown {
+  if (typeof copy !== 'object' || copy === null) return copy;
+  const { message = '', cause, ...rest } = copy as { message?: string; cause?: unknown; code?: unknown };
+  const options = cause === undefined ? {} : { cause: revive(cause) };
+  if (isErrorCode(rest.code)) return new MailslotError(rest.code, message, { ...options, ...rest });
+  return Object.assign(new Error(message, options), rest);
 }

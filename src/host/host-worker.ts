@@ -1,37 +1,51 @@
-// The entry of a host's worker thread. It talks to host-thread.ts in the messages defined there.
+// The entry of a host's worker thread. It talks to host-thread.ts in the messages defined there. It is bundled as a
+// classic script, and so must not wait at its top level.
 import { parentPort, workerData } from 'node:worker_threads';
 import { socketEndpoints } from '../transport/socket-pipe.js';
 import { systemClock } from '../util/clock.js';
 import { peerIdAt } from '../wire/peer-id.js';
-import { runHost } from './host.js';
-import type { HostCommand, HostNews, HostThreadData } from './host-thread.js';
+import { type Host, runHost } from './host.js';
+import type { FoundDead, HostCommand, HostNews, HostThreadData } from './host-thread.js';
 
 const port = parentPort;
 if (port === null) throw new Error('host-worker runs as a worker thread only');
-const { bus, dead, lastEpoch, ownerId } = workerData as HostThreadData;
+const { bus, ownerId } = workerData as HostThreadData;
 const tell = (news: HostNews): void => port.postMessage(news);
+let host: Host | undefined;
 
-try {
-  const host = await runHost({
-    bus,
-    dead,
-    lastEpoch,
-    clock: systemClock,
-    endpoints: socketEndpoints(systemClock),
-    ownerId: ownerId && peerIdAt(ownerId, 0),
-    onPeersChanged: (peers) => tell({ news: 'peers', peers }),
-  });
-  if (host === undefined) {
-    tell({ news: 'lost' });
-    port.close();
-  } else {
-    port.on('message', (command: HostCommand) => void (command === 'drain' ? host.drain() : host.close()));
-    tell({ news: 'serving', epoch: host.epoch, endpoint: host.endpoint });
-    const cause = await host.closed;
-    tell({ news: 'ended', cause });
-    port.close();
+port.on('message', (command: HostCommand) => {
+  if (command.do === 'stand') void stand(command);
+  else if (command.do === 'drain') void host?.drain();
+  else void host?.close();
+});
+
+async function stand({ dead, lastEpoch }: FoundDead): Promise<void> {
+  try {
+    host = await runHost({
+      bus,
+      dead,
+      lastEpoch,
+      clock: systemClock,
+      endpoints: socketEndpoints(systemClock),
+      ownerId: ownerId && peerIdAt(ownerId, 0),
+      onPeersChanged: (peers) => tell({ news: 'peers', peers }),
+    });
+    if (host === undefined) tell({ news: 'lost' });
+    else await reign(host);
+  } catch (error) {
+    tell({ news: 'failed', error: portable(error) });
   }
-} catch (error) {
-  tell({ news: 'failed', error });
-  port.close();
+}
+
+async function reign({ epoch, endpoint, closed }: Host): Promise<void> {
+  tell({ news: 'serving', epoch, endpoint });
+  const cause = await closed;
+  tell({ news: 'ended', cause });
+  port?.close();
+}
+
+/** An error as plain data: copied between threads it would lose its code, and so would its cause. */
+function portable(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  return { ...error, message: error.message, cause: portable(error.cause) };
 }

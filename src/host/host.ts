@@ -76,7 +76,15 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
       void reign.prune(epoch);
     },
   });
-  relay = new Relay({ clock, epoch, hostId, ownerId, gate, ...(onPeersChanged ? { onPeersChanged } : {}) });
+  relay = new Relay({
+    clock,
+    epoch,
+    hostId,
+    ownerId,
+    gate,
+    stillReigns: () => reign.isSure(),
+    ...(onPeersChanged ? { onPeersChanged } : {}),
+  });
   relay.retainIn(new RetainedFile(bus, epoch, clock), readRetained(bus, epoch));
   reign.serve();
   gate.start();

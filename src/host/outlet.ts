@@ -2,7 +2,12 @@
 import type { Session } from './session.js';
 
 export class Outlet {
+  readonly #mayWrite: () => boolean;
   #dirty: Session[] = [];
+
+  constructor(mayWrite: () => boolean = () => true) {
+    this.#mayWrite = mayWrite;
+  }
 
   /** Queues a part for this peer; it must not change any more. */
   post(session: Session, part: Uint8Array): void {
@@ -13,6 +18,7 @@ export class Outlet {
   flush(onWritten?: () => void): void {
     const dirty = this.#dirty;
     this.#dirty = [];
+    if (dirty.length > 0 && !this.#mayWrite()) return onWritten?.();
     if (onWritten === undefined) {
       for (const session of dirty) session.flush(undefined);
       return;

@@ -19,7 +19,7 @@ import type { Pipe } from '../transport/pipe.js';
 import type { RosterEntry } from '../transport/roster.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { SpareBuffers } from '../util/spare-buffers.js';
-import { controlFrame, PROTOCOL_MINOR, readControl, type SlotSpec } from '../wire/control.js';
+import { controlFrame, PROTOCOL_MINOR, readControl, readPing, type SlotSpec } from '../wire/control.js';
 import {
   At,
   Flag,
@@ -47,6 +47,7 @@ import { Routes, Targets } from './routes.js';
 import type { Sender } from './sender.js';
 import { type Registration, Session } from './session.js';
 import { Settling } from './settling.js';
+import { Standby } from './standby.js';
 
 export interface RelayOptions {
   clock: Clock;
@@ -55,6 +56,8 @@ export interface RelayOptions {
   hostId: PeerId;
   /** The peer in whose process this host runs, if it has one. */
   ownerId?: PeerId | undefined;
+  /** Asked before anything is written; when it says no, everything has ended already. @default always yes */
+  stillReigns?: () => boolean;
   /** Says who may have missed messages; without it, those who were on the bus and come after {@link Relay.openGate}. */
   gate?: Gate | undefined;
   /** Called when a session was opened or has gone. */
@@ -65,24 +68,28 @@ const NOBODY = new Targets([]);
 /** Slices at least this long are kept as they are while they wait; shorter ones are copied out of their chunk. */
 const COPY_QUEUED_BELOW_BYTES = 32 * 1024;
 const SWEEP_INTERVAL = 1_000;
+/** Each second sweep finds silence of nearly an interval: the answer to the last PING took its time. */
+const PING_AFTER = PING_INTERVAL - SWEEP_INTERVAL / 2;
 
 export class Relay {
   readonly #clock: Clock;
   readonly #epoch: number;
   readonly #hostId: PeerId;
-  readonly #outlet = new Outlet();
+  readonly #outlet: Outlet;
   readonly #routes: Routes;
   readonly #settling: Settling;
   readonly #queries: Queries;
   readonly #groups: Groups;
   readonly #retained: Retained;
   readonly #presence: Presence;
+  readonly #standby: Standby;
   readonly #sessions = new Map<string, Session>();
   readonly #walker = new FrameWalker();
   /** For frames that cross chunks. */
   readonly #frameMemory = new SpareBuffers(SPARE_FRAME_BYTES);
   readonly #gate: Gate | undefined;
   readonly #onPeersChanged: ((count: number) => void) | undefined;
+  readonly #pingFrame: Buffer;
   #serial = 0;
   #order: number;
   #previousEpoch: number | undefined;
@@ -94,6 +101,8 @@ export class Relay {
     this.#clock = clock;
     this.#epoch = epoch;
     this.#hostId = hostId;
+    this.#outlet = new Outlet(options.stillReigns);
+    this.#pingFrame = controlFrame('PING', hostId.bytes, 'ping');
     this.#gate = options.gate;
     this.#onPeersChanged = options.onPeersChanged;
     this.#order = clock.wallTime() * 1_000;
@@ -107,6 +116,13 @@ export class Relay {
       receiversOf: (subject) => this.#routes.targetsOf(subject).sessions,
       nextOrder: () => ++this.#order,
       wallTime: () => clock.wallTime(),
+    });
+    this.#standby = new Standby({
+      clock,
+      hostId,
+      ownerId,
+      outlet: this.#outlet,
+      sessions: () => this.#sessions.values(),
     });
     this.#queries = new Queries({
       hostId,
@@ -145,7 +161,7 @@ export class Relay {
   admit(pipe: Pipe, peerId: PeerId): void {
     const replaced = this.#sessions.get(peerKey(peerId));
     if (replaced !== undefined) {
-      this.#goodbye(replaced, undefined);
+      this.#goodbye(replaced, this.#isSilent(replaced) ? 'unresponsive' : undefined);
       replaced.pipe.destroy();
     }
     const session = new Session({
@@ -170,7 +186,7 @@ export class Relay {
         this.#endTurn();
       },
       closed: () => {
-        this.#goodbye(session, 'crashed');
+        this.#goodbye(session, this.#isSilent(session) ? 'unresponsive' : 'crashed');
         this.#endTurn();
       },
     };
@@ -467,6 +483,7 @@ export class Relay {
     // who went on without a gap has seen them
     const fresh = session.join?.slots.filter((slot) => isLate || slot.new !== false);
     this.#retained.offer(session, fresh ?? []);
+    this.#standby.consider(session);
     this.#onPeersChanged?.(this.#sessions.size);
   }
 
@@ -535,7 +552,7 @@ export class Relay {
   }
 
   #ping(session: Session, bytes: Buffer, at: number, size: number): void {
-    if (readControl('PING', bytes, at, size) === 'pong') return;
+    if (readPing(bytes, at, size) === 'pong') return;
     this.#outlet.post(session, controlFrame('PING', this.#hostId.bytes, 'pong'));
   }
 
@@ -565,9 +582,9 @@ export class Relay {
     const silence = now - session.lastHeard;
     if (!session.backlogged) session.lastProgress = now;
     const stuck = now - session.lastProgress;
-    if (silence > PING_INTERVAL && now - session.pingedAt > PING_INTERVAL) {
+    if (silence > PING_AFTER && now - session.pingedAt > PING_AFTER) {
       session.pingedAt = now;
-      this.#outlet.post(session, controlFrame('PING', this.#hostId.bytes, 'ping'));
+      this.#outlet.post(session, this.#pingFrame);
     }
     if (session.state === 'welcomed' && silence > SILENCE_TIMEOUT) {
       // it may have been suspended at that very moment: no reason to end its Bus
@@ -578,10 +595,15 @@ export class Relay {
     if (!session.stalled && (owesInSilence || session.stuck)) this.#stall(session);
   }
 
+  #isSilent(session: Session): boolean {
+    return this.#clock.now() - session.lastHeard > SILENCE_TIMEOUT;
+  }
+
   #stall(session: Session): void {
     session.stalled = true;
     this.#groups.leave(session);
     this.#settling.release(session);
+    this.#standby.dismiss(session);
   }
 
   #revive(session: Session): void {
@@ -592,6 +614,7 @@ export class Relay {
       this.#outlet.post(session, controlFrame('GAP', this.#hostId.bytes, notice));
     }
     session.missed.clear();
+    this.#standby.consider(session);
   }
 
   /** Counts, slot by slot, what a stalled peer does not get. */
@@ -632,6 +655,7 @@ export class Relay {
     if (this.#sessions.get(peerKey(session.peerId)) === session)
       this.#sessions.delete(peerKey(session.peerId));
     if (wasOpen && cause !== undefined) this.#presence.left(session, cause);
+    this.#standby.dismiss(session);
     session.registrations.clear();
     this.#onPeersChanged?.(this.#sessions.size);
   }

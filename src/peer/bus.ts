@@ -12,7 +12,7 @@ import type { Link } from '../transport/link.js';
 import type { Clock, KeepAlive } from '../util/clock.js';
 import { controlFrame, type Join } from '../wire/control.js';
 import { Flag, headSize, Kind } from '../wire/frame.js';
-import type { PeerId } from '../wire/peer-id.js';
+import { isPeerIdAt, type PeerId } from '../wire/peer-id.js';
 import { isPeerInfo } from '../wire/presence.js';
 import { checkPattern, checkSubject } from '../wire/subject.js';
 import { encodeValue } from '../wire/values.js';
@@ -67,6 +67,10 @@ export interface OpenBusOptions {
   reach(context: { lastEpoch: number; signal: AbortSignal; onFailure(failure: Error): void }): Promise<Link>;
   /** The epoch of the host that this Bus started and that still runs. */
   hostedEpoch(): number | undefined;
+  /** Calls `onSuccessor` once when another host has replaced the one of this epoch, at once if it has already. */
+  watchSuccession(epoch: number, onSuccessor: () => void): { close(): void };
+  /** The host has named its standby: this peer or another one. */
+  onStandby(isOwn: boolean): void;
   /** Ends that host, if there is one. */
   closeHost(): Promise<void>;
 }
@@ -146,6 +150,7 @@ export class OpenBus implements Bus {
       reconnectTimeout: options.reconnectTimeout,
       signal: options.signal,
       reach: options.reach,
+      watchSuccession: options.watchSuccession,
       begin: (link, ends) => this.#beginSession(link, ends),
       onConnected: (epoch) => this.#onConnected(epoch),
       onDisconnected: (epoch, cause) => this.#onDisconnected(epoch, cause),
@@ -436,6 +441,8 @@ export class OpenBus implements Bus {
         ends.opened(welcome.epoch);
       },
       onSlotAnswer: (answer) => this.#registrations.answer(answer),
+      onStandby: ({ id }) =>
+        this.#options.onStandby(id !== undefined && isPeerIdAt(this.#options.peerId, id, 0)),
       onEnd: ends.ended,
     });
   }

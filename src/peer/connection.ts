@@ -1,8 +1,10 @@
 // Keeps a Bus on the bus: reaches a host (or becomes one), holds the session, and starts over when it ends. The
 // state of a Bus changes here and nowhere else.
 import { MailslotError } from '../errors.js';
+import { RETRY_DELAY_MAX, RETRY_DELAY_MIN } from '../limits.js';
 import type { Link } from '../transport/link.js';
-import type { Clock, Timer } from '../util/clock.js';
+import { Backoff } from '../util/backoff.js';
+import { type Clock, type Timer, wait } from '../util/clock.js';
 import type { BusState } from './api.js';
 import type { PeerSession } from './peer-session.js';
 
@@ -21,6 +23,8 @@ export interface ConnectionOptions {
     link: Link,
     ends: { opened(epoch: number): void; ended(cause: Error | undefined): void },
   ): PeerSession;
+  /** Calls `onSuccessor` once when another host has replaced the one of this epoch, at once if it has already. */
+  watchSuccession(epoch: number, onSuccessor: () => void): { close(): void };
   onConnected(epoch: number): void;
   onDisconnected(epoch: number, cause: Error | undefined): void;
   onReconnecting(): void;
@@ -104,6 +108,7 @@ export class Connection {
   }
 
   async #stayConnected(): Promise<void> {
+    const backoff = new Backoff(this.#options.clock, { min: RETRY_DELAY_MIN, max: RETRY_DELAY_MAX });
     while (!this.#controller.signal.aborted) {
       try {
         const link = await this.#options.reach({
@@ -113,10 +118,14 @@ export class Connection {
             this.#lastFailure = failure;
           },
         });
+        backoff.reset();
         await this.#holdSession(link);
       } catch (error) {
-        if (!this.#controller.signal.aborted) this.#fail(error as Error);
-        return;
+        if (this.#controller.signal.aborted) return;
+        if (this.#epoch === 0 || isFatal(error)) return this.#fail(error as Error);
+        // A full disk, a folder that is being changed: who was on the bus has time, and the next round asks again.
+        this.#lastFailure = error as Error;
+        await wait(this.#options.clock, backoff.next(), this.#controller.signal).catch(() => {});
       }
     }
   }
@@ -130,14 +139,18 @@ export class Connection {
       }
       // its host has gone on without us
       if (link.epoch === this.#epoch) this.#isLate = true;
-      this.#session = this.#options.begin(link, {
+      let succession: { close(): void } | undefined;
+      const session = this.#options.begin(link, {
         opened: (epoch) => this.#connected(epoch),
         ended: (cause) => {
+          succession?.close();
           this.#disconnected(cause);
-          if (FATAL.some((code) => MailslotError.is(cause, code))) reject(cause);
+          if (isFatal(cause)) reject(cause);
           else resolve();
         },
       });
+      this.#session = session;
+      succession = this.#options.watchSuccession(link.epoch, () => session.end(replaced(link.epoch)));
     });
   }
 
@@ -186,4 +199,12 @@ export class Connection {
       },
     );
   }
+}
+
+function isFatal(error: unknown): boolean {
+  return FATAL.some((code) => MailslotError.is(error, code));
+}
+
+function replaced(epoch: number): MailslotError {
+  return new MailslotError('MAILSLOT_UNREACHABLE', `the host of epoch ${epoch} has been replaced`);
 }

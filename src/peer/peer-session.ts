@@ -1,7 +1,7 @@
 // One link as the peer sees it: WELCOME, JOIN, OPEN, then frames both ways until it ends. It takes the stream
 // apart, hands each frame to whom it concerns, and keeps what is sent in order. Nothing here outlives the link.
 import { isErrorCode, MailslotError } from '../errors.js';
-import { PING_INTERVAL, SILENCE_TIMEOUT, STALL_THRESHOLD } from '../limits.js';
+import { PEER_PING_DELAY, SILENCE_TIMEOUT, STALL_THRESHOLD } from '../limits.js';
 import type { Link } from '../transport/link.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { PartQueue } from '../util/part-queue.js';
@@ -13,7 +13,9 @@ import {
   type Note,
   type Open,
   readControl,
+  readPing,
   type SlotAnswer,
+  type StandbyNotice,
   type Welcome,
 } from '../wire/control.js';
 import { Flag, FrameFault, Kind } from '../wire/frame.js';
@@ -40,12 +42,13 @@ export interface PeerSessionOptions {
   /** The gate is open: everything flows from here on. */
   onOpen(open: Open, welcome: Welcome): void;
   onSlotAnswer(answer: SlotAnswer): void;
+  onStandby(notice: StandbyNotice): void;
   /** Called once. An error with a fatal code ends the Bus, any other end is followed by another link. */
   onEnd(cause: Error | undefined): void;
 }
 
-/** How often silence is looked at. */
-const LOOK_INTERVAL = 1_000;
+/** How often it is looked at whether messages may be missing, while that is not known. */
+const DOUBT_INTERVAL = 1_000;
 /** How long a goodbye may take to be written. */
 const LEAVE_TIMEOUT = 1_000;
 
@@ -66,16 +69,18 @@ export class PeerSession {
   /** What the host said of the next frame, when that was not here yet. */
   #note: Note | undefined;
   #lastHeard: number;
-  #lookedAt: number;
-  #lookTimer: Timer;
+  /** When silence is looked at next. */
+  #lookAt = 0;
+  #lookTimer: Timer | undefined;
+  #pong: Buffer | undefined;
 
   constructor(options: PeerSessionOptions) {
     this.#options = options;
     const { clock, link } = options;
     this.#splitter = new FrameSplitter((bytes, start, end) => this.#takeFrames(bytes, start, end));
-    this.#lastHeard = this.#lookedAt = clock.now();
+    this.#lastHeard = clock.now();
     this.#reading = new ReadingWatch(this.#lastHeard);
-    this.#lookTimer = clock.setTimer(LOOK_INTERVAL, () => this.#look());
+    this.#lookAfter(PEER_PING_DELAY);
     link.pipe.handlers = {
       data: (chunk) => this.#receive(chunk),
       place: () => (this.#state === 'ended' ? undefined : this.#splitter.place),
@@ -145,7 +150,7 @@ export class PeerSession {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
     this.#reading.awake(this.#options.clock.now());
-    this.#lookTimer.cancel();
+    this.#lookTimer?.cancel();
     if (cause !== undefined) this.#options.link.pipe.destroy();
     this.#options.onEnd(cause);
   }
@@ -240,8 +245,10 @@ export class PeerSession {
         return this.#takeOpen(readControl('OPEN', bytes, at, size));
       case Kind.slot:
         return this.#options.onSlotAnswer(readControl('SLOT answer', bytes, at, size));
+      case Kind.standby:
+        return this.#options.onStandby(readControl('STANDBY', bytes, at, size));
       case Kind.ping:
-        return this.#takePing(readControl('PING', bytes, at, size));
+        return this.#takePing(readPing(bytes, at, size));
       case Kind.goaway:
         return this.#takeGoAway(readControl('GOAWAY', bytes, at, size));
       default:
@@ -272,8 +279,9 @@ export class PeerSession {
   }
 
   #takePing(word: 'ping' | 'pong'): void {
-    if (word === 'pong') this.#reading.ponged();
-    else this.#queue(controlFrame('PING', this.#options.peerId.bytes, 'pong'));
+    if (word === 'pong') return this.#reading.ponged();
+    this.#pong ??= controlFrame('PING', this.#options.peerId.bytes, 'pong');
+    this.#queue(this.#pong);
   }
 
   #takeGoAway({ code, reason }: GoAway): void {
@@ -295,21 +303,28 @@ export class PeerSession {
   #look(): void {
     const { clock, peerId } = this.#options;
     const now = clock.now();
-    const suspended = now - this.#lookedAt > LOOK_INTERVAL + STALL_THRESHOLD;
-    this.#lookedAt = now;
     this.#reading.awake(now);
     // who was suspended itself has no right to judge
-    if (suspended) this.#lastHeard = now;
+    if (now - this.#lookAt > STALL_THRESHOLD) this.#lastHeard = now;
     const silence = now - this.#lastHeard;
-    if (silence > SILENCE_TIMEOUT) {
+    if (silence >= SILENCE_TIMEOUT) {
       const message = `the host has said nothing for ${Math.round(silence)} ms`;
       return this.end(new MailslotError('MAILSLOT_UNREACHABLE', message));
     }
     const isEven = this.#options.inbox.isEven;
-    if (silence > PING_INTERVAL || this.#reading.wantsPing(isEven)) {
+    const isQuiet = silence >= PEER_PING_DELAY;
+    if (isQuiet || this.#reading.wantsPing(isEven)) {
       this.#queue(controlFrame('PING', peerId.bytes, 'ping'));
       this.#reading.pinged(isEven);
     }
-    this.#lookTimer = clock.setTimer(LOOK_INTERVAL, () => this.#look());
+    const next = (isQuiet ? SILENCE_TIMEOUT : PEER_PING_DELAY) - silence;
+    this.#lookAfter(this.#reading.mayHaveMissed ? Math.min(next, DOUBT_INTERVAL) : next);
+  }
+
+  #lookAfter(delay: number): void {
+    const { clock } = this.#options;
+    // a timer of Node fires up to 1 ms early
+    this.#lookAt = clock.now() + delay + 1;
+    this.#lookTimer = clock.setTimer(delay + 1, () => this.#look());
   }
 }

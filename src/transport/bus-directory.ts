@@ -27,6 +27,9 @@ export interface DirectoryOptions {
   env?: NodeJS.ProcessEnv | undefined;
 }
 
+/** No room, or none left for this user. */
+const FULL = ['ENOSPC', 'EDQUOT'];
+
 const isWindows = process.platform === 'win32';
 
 /**
@@ -90,11 +93,13 @@ export function endpointPath(bus: BusDirectory, endpoint: string): string {
 
 /** The error for a system that does not let the bus folder be used. */
 export function unusable(path: string, cause: unknown): MailslotError {
+  const errno = errnoOf(cause);
+  const remedy = FULL.includes(errno ?? '') ? 'Make room on its disk, or set' : 'Set';
   return new MailslotError(
     'MAILSLOT_UNREACHABLE',
-    `The bus folder ${path} cannot be used (${errnoOf(cause) ?? String(cause)}). ` +
-      'Set MAILSLOT_DIR to a folder on a local disk that allows sockets and hard links.',
-    { cause },
+    `The bus folder ${path} cannot be used (${errno ?? String(cause)}). ` +
+      `${remedy} MAILSLOT_DIR to a folder on a local disk that allows sockets and hard links.`,
+    { cause, retryable: false },
   );
 }
 

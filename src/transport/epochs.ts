@@ -24,7 +24,7 @@ export interface HighestEpoch {
 }
 
 const POINTER = /^e([1-9][0-9]{0,14})$/;
-const OF_AN_EPOCH = /^[epr]([1-9][0-9]{0,14})$/;
+const OF_AN_EPOCH = /^(?:[epr]|c(?=[0-9]+-))([1-9][0-9]{0,14})(?:-[0-9]+)?$/;
 
 export async function readHighest(bus: BusDirectory, clock: Clock): Promise<HighestEpoch> {
   const epoch = highestOf(readdirSync(bus.path));
@@ -56,10 +56,22 @@ export async function claimEpoch(bus: BusDirectory, pointer: Pointer, clock: Clo
   return createLinked(bus.path, `e${pointer.epoch}`, Buffer.from(formatPointer(pointer)), clock);
 }
 
-/** Whether this pointer is in its place and the highest. Synchronous: a host asks before it writes anything. */
-export function isCurrent(bus: BusDirectory, pointer: Pointer): boolean {
+/** The highest epoch of the folder; 0 when there is none, or no folder. */
+export function highestEpoch(bus: BusDirectory): number {
+  try {
+    return highestOf(readdirSync(bus.path));
+  } catch {
+    return 0;
+  }
+}
+
+/**
+ * Whether this pointer is in its place and the highest, and the key of the bus still the same. Synchronous: a host asks before it writes anything.
+ */
+export function isCurrent(bus: BusDirectory, pointer: Pointer, key: Uint8Array): boolean {
   try {
     if (highestOf(readdirSync(bus.path)) !== pointer.epoch) return false;
+    if (!readFileSync(join(bus.path, 'key')).equals(key)) return false;
     return readFileSync(pointerPath(bus, pointer.epoch), 'utf8') === formatPointer(pointer);
   } catch {
     return false;

@@ -54,7 +54,13 @@ export async function findHost(bus: BusDirectory, options: FindHostOptions): Pro
     if (!pointer || isGone(pointer)) return { link: undefined, dead: epoch };
     const startedAt = clock.now();
     const outcome = await attempt(
-      { ...options, endpoint: endpointPath(bus, pointer.endpoint), epoch, key },
+      {
+        ...options,
+        endpoint: endpointPath(bus, pointer.endpoint),
+        epoch,
+        key,
+        timeout: patience.left(epoch),
+      },
       patience,
     );
     if (outcome instanceof LinkFailure) options.onFailure?.(outcome, epoch);
@@ -134,6 +140,13 @@ class Patience {
     this.#lastLook = now;
     this.#attempts += 1;
     return this.#attempts >= HUNG_HOST_ATTEMPTS && now - this.#since >= HUNG_HOST_TIMEOUT;
+  }
+
+  /** How long the next attempt may take: the last one ends when patience does. */
+  left(epoch: number): number {
+    if (epoch !== this.#epoch || this.#attempts + 1 < HUNG_HOST_ATTEMPTS) return HANDSHAKE_TIMEOUT;
+    const left = this.#since + HUNG_HOST_TIMEOUT - this.#clock.now();
+    return Math.min(HANDSHAKE_TIMEOUT, Math.max(RETRY_DELAY_MAX, left));
   }
 
   /** Whether this is the first wrong key in this epoch. */

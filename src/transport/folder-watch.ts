@@ -6,11 +6,11 @@ export interface FolderWatch {
   close(): void;
 }
 
-/** Calls `onChange` when names in the folder change, or the folder goes. It never fails and never throws. */
-export function watchFolder(path: string, onChange: () => void): FolderWatch {
+/** Calls `onChange` with each name that came or went, where the system tells it, or when the folder goes. It never fails and never throws. */
+export function watchFolder(path: string, onChange: (name: string | null) => void): FolderWatch {
   try {
-    const watcher = watch(path, { persistent: false }, (event) => {
-      if (event === 'rename') onChange();
+    const watcher = watch(path, { persistent: false }, (event, name) => {
+      if (event === 'rename') onChange(name);
     });
     watcher.on('error', () => {});
     return watcher;

@@ -40,21 +40,23 @@ export interface ConnectOptions extends HandshakeContext {
   clock: Clock;
   peerId: Uint8Array;
   signal?: AbortSignal | undefined;
+  /** @default HANDSHAKE_TIMEOUT */
+  timeout?: number;
 }
 
 /**
- * Dials a host and goes through the handshake, within {@link HANDSHAKE_TIMEOUT}.
+ * Dials a host and goes through the handshake, within `timeout`.
  * @throws LinkFailure; MailslotError when the other side is not a host of this bus; `signal.reason`
  */
 export async function connectLink(options: ConnectOptions): Promise<Link> {
-  const { clock, signal, endpoint } = options;
+  const { clock, signal, endpoint, timeout = HANDSHAKE_TIMEOUT } = options;
   const attempt = new AbortController();
   const giveUp = (reason: unknown) => attempt.abort(reason);
   const onAbort = () => giveUp(signal?.reason);
   if (signal?.aborted) throw signal.reason;
   signal?.addEventListener('abort', onAbort, { once: true });
-  const deadline = setDeadline(clock, HANDSHAKE_TIMEOUT, () =>
-    giveUp(new LinkFailure(`no handshake with ${endpoint} within ${HANDSHAKE_TIMEOUT} ms`, 'unknown')),
+  const deadline = setDeadline(clock, timeout, () =>
+    giveUp(new LinkFailure(`no handshake with ${endpoint} within ${Math.round(timeout)} ms`, 'unknown')),
   );
   try {
     return await shakeHands(await dial(options, attempt.signal), options, attempt.signal);

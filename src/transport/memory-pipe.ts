@@ -52,6 +52,7 @@ async function listenMemory(
   listening.set(endpoint, options);
   return {
     endpoint,
+    isInPlace: () => listening.get(endpoint) === options,
     async close() {
       if (listening.get(endpoint) === options) listening.delete(endpoint);
     },

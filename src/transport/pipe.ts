@@ -46,6 +46,8 @@ export interface Pipe {
 export interface Listener {
   /** The path or pipe name that others dial. */
   readonly endpoint: string;
+  /** Whether the endpoint is in its place: it may be deleted under its listener, and then nobody comes any more. */
+  isInPlace(): boolean;
   /** Stops accepting; pipes that are open stay. Resolves when the endpoint is free. */
   close(): Promise<void>;
 }

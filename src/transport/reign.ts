@@ -2,7 +2,7 @@
 // certain, and notice when the reign is over. What is said on the links is the host's matter.
 import { existsSync } from 'node:fs';
 import { MailslotError } from '../errors.js';
-import { POINTER_INTERVAL } from '../limits.js';
+import { POINTER_INTERVAL, POINTER_TOUCH_INTERVAL, STALL_THRESHOLD } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
 import {
   type BusDirectory,
@@ -70,7 +70,8 @@ async function stand(bus: BusDirectory, options: StandOptions): Promise<Reign | 
   const listener = await endpoints.listen(endpoint, { onPipe, onError: (error) => onError?.(error) });
   let reign: Reign | undefined;
   try {
-    if (await win(bus, pointer, clock)) reign = new Reign(bus, { ...options, pointer, listener, acceptor });
+    if (await win(bus, pointer, clock))
+      reign = new Reign(bus, { ...options, pointer, key, listener, acceptor });
     return reign;
   } finally {
     if (!reign) acceptor.close();
@@ -88,6 +89,7 @@ async function win(bus: BusDirectory, pointer: Pointer, clock: Clock): Promise<b
 
 interface ReignParts extends StandOptions {
   pointer: Pointer;
+  key: Uint8Array;
   listener: Listener;
   acceptor: LinkAcceptor;
 }
@@ -104,6 +106,8 @@ export class Reign {
   readonly #parts: ReignParts;
   readonly #watch: FolderWatch;
   #timer: Timer;
+  #touchedAt: number;
+  #lookedAt: number;
   #over = false;
 
   constructor(bus: BusDirectory, parts: ReignParts) {
@@ -112,6 +116,7 @@ export class Reign {
     this.epoch = parts.pointer.epoch;
     this.endpoint = parts.listener.endpoint;
     this.#watch = watchFolder(bus.path, () => this.stillReigns());
+    this.#touchedAt = this.#lookedAt = parts.clock.now();
     this.#timer = this.#setTimer();
   }
 
@@ -125,13 +130,25 @@ export class Reign {
     if (this.stillReigns()) this.#parts.acceptor.serve();
   }
 
-  /** Looks whether the pointer is in its place and the highest; if not, the reign ends here and now. */
+  /** Looks whether the pointer is in its place and the highest, and leads here; if not, the reign ends here and now. */
   stillReigns(): boolean {
     if (this.#over) return false;
-    if (isCurrent(this.#bus, this.#parts.pointer)) return true;
+    this.#lookedAt = this.#parts.clock.now();
+    const { pointer, key, listener } = this.#parts;
+    if (listener.isInPlace() && isCurrent(this.#bus, pointer, key)) return true;
     void this.close();
     this.#parts.onFenced();
     return false;
+  }
+
+  /**
+   * The same, but it looks at the disk only if nobody has for so long that this process must have been suspended. To be
+   * asked before anything is written: whoever slept may have been replaced.
+   */
+  isSure(): boolean {
+    if (this.#over) return false;
+    const unsureFrom = this.#lookedAt + POINTER_INTERVAL + STALL_THRESHOLD;
+    return this.#parts.clock.now() < unsureFrom || this.stillReigns();
   }
 
   /** Removes the files of epochs below `below`, which should be the last one whose gate opened. */
@@ -149,10 +166,18 @@ export class Reign {
     await this.#parts.listener.close();
   }
 
+  #touch(): void {
+    const { clock } = this.#parts;
+    const now = clock.now();
+    if (now - this.#touchedAt < POINTER_TOUCH_INTERVAL) return;
+    this.#touchedAt = now;
+    touchPointer(this.#bus, this.epoch, clock);
+  }
+
   #setTimer(): Timer {
     return this.#parts.clock.setTimer(POINTER_INTERVAL, () => {
       if (!this.stillReigns()) return;
-      touchPointer(this.#bus, this.epoch, this.#parts.clock);
+      this.#touch();
       this.#timer = this.#setTimer();
     });
   }

@@ -1,6 +1,6 @@
 // Pipes over Unix sockets and Windows named pipes: the only place that touches node:net. It neither chooses
 // endpoints nor retries. Nothing here keeps the process alive.
-import { chmodSync } from 'node:fs';
+import { chmodSync, existsSync } from 'node:fs';
 import net from 'node:net';
 import { LISTEN_BACKLOG } from '../limits.js';
 import type { Clock } from '../util/clock.js';
@@ -111,6 +111,11 @@ class SocketListener implements Listener {
   constructor(endpoint: string, server: net.Server) {
     this.endpoint = endpoint;
     this.#server = server;
+  }
+
+  // The name of a Windows pipe cannot be deleted.
+  isInPlace(): boolean {
+    return process.platform === 'win32' || existsSync(this.endpoint);
   }
 
   // Not the callback of server.close(): that one waits for every connection to end.

@@ -113,6 +113,12 @@ export interface GapNotice {
   missed?: number;
 }
 
+/** host → peer: who stands for election first when this host is gone. */
+export interface StandbyNotice {
+  /** Absent when there is nobody in particular. */
+  id?: Uint8Array;
+}
+
 /** Either side, last frame of a link. */
 export interface GoAway {
   /** An error code, or `closed` for an ordinary end. */
@@ -216,6 +222,7 @@ const checks = {
     redelivered: optional(flag),
   }),
   GAP: record({ id: uint, missed: optional(uint) }),
+  STANDBY: record({ id: optional(id8) }),
   CREDIT: uint,
   PING: oneOf('ping', 'pong'),
   GOAWAY: record({ code: text(64), reason: text(MAX_REASON_BYTES) }),
@@ -234,6 +241,7 @@ interface Shapes {
   ACKNOW: Uint8Array[];
   NOTE: Note;
   GAP: GapNotice;
+  STANDBY: StandbyNotice;
   CREDIT: number;
   PING: 'ping' | 'pong';
   GOAWAY: GoAway;
@@ -271,6 +279,7 @@ const kinds = {
   ACKNOW: Kind.ack,
   NOTE: Kind.note,
   GAP: Kind.gap,
+  STANDBY: Kind.standby,
   CREDIT: Kind.credit,
   PING: Kind.ping,
   GOAWAY: Kind.goaway,
@@ -286,6 +295,27 @@ export function controlFrame<Name extends keyof Shapes>(
   fields: Partial<FrameFields> = {},
 ): Buffer {
   return encodeFrame({ ...fields, kind: kinds[name], sender, data: encodeValue(data) });
+}
+
+const pingItem = encodedCopy('ping');
+const pongItem = encodedCopy('pong');
+
+/**
+ * Which of the two a PING frame says. All that an idle bus ever does is this, so it knows both by their bytes.
+ * @throws FrameFault as {@link readControl}
+ */
+export function readPing(bytes: Buffer, at: number, size: number): 'ping' | 'pong' {
+  const end = at + size;
+  const start = end - pingItem.length;
+  if (readTail(bytes, at, size).data === start) {
+    if (bytes.compare(pingItem, 0, pingItem.length, start, end) === 0) return 'ping';
+    if (bytes.compare(pongItem, 0, pongItem.length, start, end) === 0) return 'pong';
+  }
+  return readControl('PING', bytes, at, size);
+}
+
+function encodedCopy(value: unknown): Uint8Array {
+  return Uint8Array.from(encodeValue(value));
 }
 
 const nullItem = Uint8Array.of(0xf6);

@@ -42,6 +42,14 @@ export interface Got {
 
 const kindNames = Object.keys(Kind) as (keyof typeof Kind)[];
 
+export interface BenchOptions {
+  opened?: boolean;
+  noted?: string[];
+  /** Name of the peer in the host's process. */
+  owner?: string;
+  stillReigns?: () => boolean;
+}
+
 export class RelayBench {
   readonly clock = new ManualClock();
   readonly relay: Relay;
@@ -50,9 +58,16 @@ export class RelayBench {
   readonly #gate: Gate | undefined;
 
   /** @param options.noted gets what the roster is told; then there is a gate, which waits for {@link openGate} */
-  constructor({ opened = true, noted }: { opened?: boolean; noted?: string[] } = {}) {
+  constructor({ opened = true, noted, owner, stillReigns }: BenchOptions = {}) {
     this.#gate = noted && this.#makeGate(noted);
-    this.relay = new Relay({ clock: this.clock, epoch: EPOCH, hostId: HOST_ID, gate: this.#gate });
+    this.relay = new Relay({
+      clock: this.clock,
+      epoch: EPOCH,
+      hostId: HOST_ID,
+      ownerId: owner === undefined ? undefined : idNamed(owner),
+      gate: this.#gate,
+      ...(stillReigns ? { stillReigns } : {}),
+    });
     if (opened) this.relay.openGate(EPOCH - 1);
   }
 
@@ -80,7 +95,7 @@ export class RelayBench {
   /** A new link; `name` makes the peer id, so the same name is the same peer. */
   link(name = `peer-${++this.#peers}`, split?: (chunk: Buffer) => Buffer[]): BenchPeer {
     const [ours, theirs] = memoryPipePair(this.clock, { split });
-    const peer = new BenchPeer(this.clock, ours, peerIdAt(Buffer.from(name.padEnd(8)), 0));
+    const peer = new BenchPeer(this.clock, ours, idNamed(name));
     this.relay.admit(theirs, peer.id);
     this.clock.settle();
     return peer;
@@ -93,6 +108,8 @@ export class RelayBench {
     return peer;
   }
 }
+
+const idNamed = (name: string): PeerId => peerIdAt(Buffer.from(name.padEnd(8)), 0);
 
 export class BenchPeer {
   readonly got: Got[] = [];

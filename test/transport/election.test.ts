@@ -176,6 +176,19 @@ describe('an election', () => {
     });
   });
 
+  it('makes its winner look at the disk once more when it cannot have looked for over two seconds', async () => {
+    let asleep = 0;
+    let fences = 0;
+    const sleeper = { ...clock, now: () => clock.now() + asleep };
+    const bus = await openBus();
+    const reign = await stand(bus, { clock: sleeper, onFenced: () => (fences += 1) });
+    // from here on in one turn: neither timer nor watch can have told it
+    writeFileSync(join(bus.path, 'e7'), '', { mode: 0o600 });
+    expect([reign!.isSure(), fences]).toEqual([true, 0]);
+    asleep = 2_100;
+    expect([reign!.isSure(), fences]).toEqual([false, 1]);
+  });
+
   it('has one winner among many in one process, also over memory', async () => {
     const bus = await openBus();
     const endpoints = memoryEndpoints(clock);

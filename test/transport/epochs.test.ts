@@ -7,6 +7,7 @@ import {
   newEndpoint,
   openBusDirectory,
 } from '../../src/transport/bus-directory.js';
+import { readOrCreateKey } from '../../src/transport/bus-key.js';
 import {
   anchorEpochs,
   claimEpoch,
@@ -79,17 +80,20 @@ describe('epochs', () => {
     expect((await readHighest(bus, clock)).pointer).toEqual(claim);
   });
 
-  it('are current until a higher one comes or the pointer goes or changes', async () => {
+  it('are current until a higher one comes, the pointer goes or changes, or the key does', async () => {
     const bus = await openBus();
     const own = pointer(8);
-    expect(isCurrent(bus, own)).toBe(false);
+    const key = await readOrCreateKey(bus, clock);
+    const isStill = (claim = own, place = bus) => isCurrent(place, claim, key);
+    expect(isStill()).toBe(false);
     await claimEpoch(bus, own, clock);
     put(bus, 'e7', '');
-    expect(isCurrent(bus, own)).toBe(true);
-    expect(isCurrent(bus, { ...own, pid: own.pid + 1 })).toBe(false);
-    expect(isCurrent({ ...bus, path: join(bus.path, 'gone') }, own)).toBe(false);
+    expect(isStill()).toBe(true);
+    expect(isStill({ ...own, pid: own.pid + 1 })).toBe(false);
+    expect(isStill(own, { ...bus, path: join(bus.path, 'gone') })).toBe(false);
+    expect(isCurrent(bus, own, new Uint8Array(32))).toBe(false);
     await claimEpoch(bus, pointer(9), clock);
-    expect(isCurrent(bus, own)).toBe(false);
+    expect(isStill()).toBe(false);
   });
 
   it('are touched', async () => {

@@ -99,6 +99,7 @@ describe('controlFrame', () => {
     ['NOTE', Kind.note],
     ['GAP', Kind.gap],
     ['CREDIT', Kind.credit],
+    ['STANDBY', Kind.standby],
     ['PING', Kind.ping],
     ['GOAWAY', Kind.goaway],
     ['error REPLY', Kind.reply],

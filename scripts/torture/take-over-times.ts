@@ -1,0 +1,92 @@
+// How fast a bus recovers: 20 processes, the hosting one is killed, again and again. Measured is from the kill to the next
+// pointer, and to the moment when every survivor is connected again. Figures mean something on a quiet machine only; what
+// fails here is a bus that does not recover.
+//   npx tsx scripts/torture/take-over-times.ts [seconds]
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { inTime, runPart } from './part.js';
+
+const PEERS = 20;
+/** A standby warms its thread a second after it was named. */
+const WARM_UP = 2_000;
+const program = fileURLToPath(new URL('./take-over-peer.mjs', import.meta.url));
+
+interface Report {
+  epoch: number;
+  hosting: boolean;
+  /** On the machine's monotonic clock, ms. */
+  at: number;
+}
+
+const machineTime = (): number => Number(process.hrtime.bigint()) / 1e6;
+
+class Peer {
+  readonly process: ChildProcess;
+  last: Report = { epoch: 0, hosting: false, at: 0 };
+
+  constructor(directory: string) {
+    this.process = fork(program, [directory]);
+    this.process.on('message', (report) => {
+      this.last = report as Report;
+    });
+  }
+
+  async kill(): Promise<number> {
+    const at = machineTime();
+    this.process.kill('SIGKILL');
+    await once(this.process, 'exit');
+    return at;
+  }
+}
+
+async function until(holds: () => boolean, what: string): Promise<void> {
+  const look = async (): Promise<void> => {
+    while (!holds()) await pause(1);
+  };
+  await inTime(look(), what);
+}
+
+const highest = (directory: string): number =>
+  Math.max(...readdirSync(join(directory, 'b-test')).map((name) => Number(/^e(\d+)$/.exec(name)?.[1] ?? 0)));
+
+/** The values at the middle and near the end, as text. */
+function spread(values: number[]): string {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number): string =>
+    (sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN).toFixed(1);
+  return `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`;
+}
+
+await runPart(async ({ directory, goOn }) => {
+  const peers: Peer[] = [];
+  const grow = async (): Promise<void> => {
+    const peer = new Peer(directory);
+    peers.push(peer);
+    await until(() => peer.last.epoch > 0, 'a peer on the bus');
+  };
+  while (peers.length <= PEERS) await grow();
+  const pointers: number[] = [];
+  const allBack: number[] = [];
+  do {
+    await pause(WARM_UP);
+    const host = peers.find(({ last }) => last.hosting);
+    if (host === undefined) throw new Error('nobody hosts');
+    peers.splice(peers.indexOf(host), 1);
+    const { epoch } = host.last;
+    const killing = host.kill();
+    while (highest(directory) === epoch) await pause(0.2, undefined, { ref: true });
+    const pointerAt = machineTime();
+    const killedAt = await killing;
+    await until(() => peers.every(({ last }) => last.epoch > epoch), 'everybody back');
+    if (new Set(peers.map(({ last }) => last.epoch)).size > 1) throw new Error('there is more than one host');
+    pointers.push(pointerAt - killedAt);
+    allBack.push(Math.max(...peers.map(({ last }) => last.at)) - killedAt);
+    await grow();
+  } while (goOn());
+  for (const { process } of peers) process.kill('SIGKILL');
+  return `take-over: ${allBack.length} hosts killed; new host ${spread(pointers)}; all ${PEERS} back ${spread(allBack)}`;
+});

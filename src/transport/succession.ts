@@ -1,0 +1,105 @@
+// Who stands first when a host is dead: the standby at once, then whoever said so first, then everybody. It only
+// makes elections short and spares the machine threads that would be started in vain; reign.ts decides them.
+import {
+  CANDIDATE_GRACE_MAX,
+  CANDIDATE_GRACE_MIN,
+  LIVING_CANDIDATE,
+  STANDBY_GRACE_MAX,
+  STANDBY_GRACE_MIN,
+} from '../limits.js';
+import type { Clock } from '../util/clock.js';
+import type { BusDirectory } from './bus-directory.js';
+import { announceCandidate } from './candidates.js';
+import { highestEpoch } from './epochs.js';
+import { type FolderWatch, watchFolder } from './folder-watch.js';
+import { isProcessGone } from './process-liveness.js';
+import { readLastRoster } from './roster.js';
+
+export interface TurnOptions {
+  clock: Clock;
+  /** Hex. */
+  peerId: string;
+  /** The epoch whose host is dead. */
+  dead: number;
+  /** Whether this peer is the standby. */
+  isStandby: boolean;
+  /** The last epoch this peer was on; 0 if none. */
+  lastEpoch: number;
+  signal: AbortSignal;
+}
+
+/**
+ * Resolves when it is time to stand for the epoch after `dead`: to true then, to false when somebody else has won
+ * meanwhile. Rejects with `signal.reason`.
+ */
+export async function waitForTurn(bus: BusDirectory, options: TurnOptions): Promise<boolean> {
+  const { clock, peerId, dead, lastEpoch, isStandby, signal } = options;
+  if (isStandby) return true;
+  const between = (min: number, max: number): number =>
+    min + (max - min) * (clock.randomBytes(2).readUInt16BE(0) / 0x1_0000);
+  const waiting = { clock, dead, signal };
+  const standbyGrace = between(STANDBY_GRACE_MIN, STANDBY_GRACE_MAX);
+  const mayHaveStandby = lastEpoch > 0 || (await hasHeir(bus, dead, clock));
+  if (mayHaveStandby && (await successorWithin(bus, standbyGrace, waiting))) return false;
+  // One candidate a round, however many wait: a thousand that lost patience together would stop the machine.
+  for (let round = 0; ; round += 1) {
+    const rival = announceCandidate(bus, { epoch: dead + 1, round, id: peerId }, clock);
+    if (rival === undefined) return true;
+    const grace = between(CANDIDATE_GRACE_MIN, CANDIDATE_GRACE_MAX) * (rival.isAlive ? LIVING_CANDIDATE : 1);
+    const left = Math.min(grace, grace - rival.age);
+    if (left > 0 && (await successorWithin(bus, left, waiting))) return false;
+  }
+}
+
+/** Whether a peer that may host lives on the bus of this dead host, as its roster tells. */
+async function hasHeir(bus: BusDirectory, dead: number, clock: Clock): Promise<boolean> {
+  const roster = await readLastRoster(bus, dead + 1, clock).catch(() => undefined);
+  const entries = [...(roster?.entries.values() ?? [])];
+  return entries.some(({ mayHost, pid, pidNamespace }) => mayHost && !isProcessGone(pid, pidNamespace));
+}
+
+/**
+ * Calls `onSuccessor` once when there is a pointer above `epoch`, be it now or later: its host has been replaced, whatever
+ * it believes itself. Nothing is called any more after `close`.
+ */
+export function watchSuccession(bus: BusDirectory, epoch: number, onSuccessor: () => void): FolderWatch {
+  const look = (): void => {
+    if (highestEpoch(bus) <= epoch) return;
+    watch.close();
+    onSuccessor();
+  };
+  const watch = watchFolder(bus.path, (name) => {
+    if (mayBePointer(name)) look();
+  });
+  look();
+  return watch;
+}
+
+/** Whether a pointer above `dead` appears within `delay` ms; it resolves as soon as one does. */
+function successorWithin(
+  bus: BusDirectory,
+  delay: number,
+  { clock, dead, signal }: { clock: Clock; dead: number; signal: AbortSignal },
+): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const settle = (outcome: () => void): void => {
+      timer.cancel();
+      watch.close();
+      signal.removeEventListener('abort', onAbort);
+      outcome();
+    };
+    const onAbort = (): void => settle(() => reject(signal.reason));
+    const hasCome = (): boolean => highestEpoch(bus) > dead;
+    const watch = watchFolder(bus.path, (name) => {
+      if (mayBePointer(name) && hasCome()) settle(() => resolve(true));
+    });
+    const timer = clock.setTimer(delay, () => settle(() => resolve(hasCome())));
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+// All peers of a bus watch its folder: whoever lists it for each draft and note keeps a crowd busy.
+function mayBePointer(name: string | null): boolean {
+  return name === null || name.startsWith('e');
+}
