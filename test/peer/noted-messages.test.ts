@@ -46,6 +46,7 @@ beforeEach(() => {
     join: unused,
     onOpen() {},
     onSlotAnswer() {},
+    onStandby() {},
     onEnd: (cause) => ends.push(cause),
   });
 });

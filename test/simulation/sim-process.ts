@@ -68,6 +68,9 @@ export class SimProcess {
       reach: (context) => this.#reach(context),
       hostedEpoch: () => (this.#host?.isOver ? undefined : this.#host?.epoch),
       closeHost: async () => this.#host?.close(),
+      // peers learn of a successor by their link only, which is the harder way
+      watchSuccession: () => ({ close() {} }),
+      onStandby() {},
     });
   }
 
