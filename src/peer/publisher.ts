@@ -9,6 +9,7 @@ import {
   MAX_SUBJECT_BYTES,
   MAX_TTL,
   PACE_BYTES,
+  ROUTE_CACHE_SUBJECTS,
 } from '../limits.js';
 import type { Clock } from '../util/clock.js';
 import { copyInto } from '../wire/byte-copies.js';
@@ -30,9 +31,6 @@ import { byteStringHeadSize, encodeValue, isPlainBytes, writeByteStringHead } fr
 import type { PublishOptions, Receipt } from './api.js';
 import { checkFlag, checkNumber, describe, isWellFormed } from './options.js';
 import type { Outbox } from './outbox.js';
-
-/** Subjects whose headers are kept ready; beyond that all are dropped and made anew. */
-const KEPT_TEMPLATES = 4_096;
 
 /** The empty options map and the head of a byte string. */
 const LONGEST_HEADS_BYTES = 2 + 5;
@@ -61,6 +59,7 @@ export class Publisher {
   readonly #maxMessageBytes: number;
   /** Shorter data is below the limit of a message whatever its subject. */
   readonly #longestJoining: number;
+  /** By subject, a frame's bytes up to the data. */
   readonly #templates = new Map<string, Buffer>();
   #last: ReadyHead = { subject: '', length: 0, isBytes: false, head: Buffer.alloc(0) };
   /** The time stamped on messages; read once per tick and slab, since reading it costs as much as the copy. */
@@ -196,7 +195,8 @@ export class Publisher {
 
   #keepTemplate(subject: string): void {
     if (this.#templates.has(subject)) return;
-    if (this.#templates.size >= KEPT_TEMPLATES) this.#templates.clear();
+    // beyond that all are dropped and made anew
+    if (this.#templates.size >= ROUTE_CACHE_SUBJECTS) this.#templates.clear();
     const fields = { kind: Kind.publish, sender: this.#peerId.bytes, subject };
     const template = Buffer.allocUnsafeSlow(headSize(fields));
     writeHead(template, 0, template.length, fields);
