@@ -83,6 +83,7 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
     ownerId,
     gate,
     stillReigns: () => reign.isSure(),
+    isGone: isProcessGone,
     ...(onPeersChanged ? { onPeersChanged } : {}),
   });
   relay.retainIn(new RetainedFile(bus, epoch, clock), readRetained(bus, epoch));
