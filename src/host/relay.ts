@@ -122,7 +122,7 @@ export class Relay {
       receiversOf: (subject) => this.#routes.targetsOf(subject).sessions,
       nextOrder: () => ++this.#order,
       wallTime: () => clock.wallTime(),
-      onSaid: (frame) => this.#tap(undefined, frame, 0, frame.length),
+      onSaid: (frame) => this.#services.taps.say(frame),
     });
     this.#services = new Services({
       clock,
@@ -151,7 +151,7 @@ export class Relay {
       answerSystemQuery: (subject) => this.#presence.answer(subject),
       takeSystemQuery: (query) => this.#services.ask(query),
       cancelSystemQuery: (asker, id) => this.#services.cancel(asker, id),
-      onAnswer: (frame) => this.#tap(undefined, frame, 0, frame.length),
+      onAnswer: (frame) => this.#services.taps.say(frame),
     });
     this.#groups = new Groups({
       clock,
@@ -275,6 +275,7 @@ export class Relay {
   #endTurn(onWritten?: () => void): void {
     this.#retained.write();
     this.#settling.settle();
+    this.#services.taps.flush();
     this.#outlet.flush(onWritten);
   }
 
@@ -339,7 +340,7 @@ export class Relay {
       bytes.subarray(runStart, walker.at),
     );
     if (published) this.#account(session);
-    if (this.#services.taps.isActive) this.#tap(session, bytes, start, walker.at);
+    if (this.#services.taps.isActive) this.#services.taps.copy(session, bytes, start, walker.at);
     return walker.at;
   }
 
@@ -678,11 +679,7 @@ export class Relay {
       if (session.stalled) this.#countMissed(session, frame);
       else this.#outlet.post(session, frame);
     }
-    this.#tap(undefined, frame, 0, frame.length);
-  }
-
-  #tap(from: Session | undefined, bytes: Buffer, start: number, end: number): void {
-    this.#services.taps.copy(from, bytes, start, end);
+    this.#services.taps.say(frame);
   }
 
   // — leaving —

@@ -1,7 +1,7 @@
 // What the host does for peers beside relaying: claims, taps and wills. Claims and taps are queries to the host that
 // stay open, so they begin with a QUERY and end with a CANCEL or the link.
 import type { Clock } from '../util/clock.js';
-import { controlFrame, type ErrorReply, type Join, readControl } from '../wire/control.js';
+import { type ClaimGrant, controlFrame, type ErrorReply, type Join, readControl } from '../wire/control.js';
 import { Flag } from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
 import type { LeaveCause } from '../wire/presence.js';
@@ -47,11 +47,7 @@ export class Services {
       clock,
       nextToken: () => options.nextOrder(),
       isGone: (pid, pidNamespace) => options.isGone(pid, pidNamespace),
-      grant: (session, query, grant) =>
-        outlet.post(
-          session,
-          controlFrame('claim REPLY', hostId.bytes, grant, this.#replyTo(session, query, Flag.more)),
-        ),
+      grant: (session, query, grant) => this.#grant(session, query, grant),
       fail: (session, query, error) => this.#fail(session, query, error),
       flush: () => options.flush(),
     });
@@ -105,15 +101,18 @@ export class Services {
     this.#claims.stop();
   }
 
-  #fail(session: Session, query: number, error: ErrorReply): void {
-    const { hostId, outlet } = this.#options;
-    outlet.post(
-      session,
-      controlFrame('error REPLY', hostId.bytes, error, this.#replyTo(session, query, Flag.error)),
-    );
+  #grant(session: Session, query: number, grant: ClaimGrant): void {
+    const fields = { to: session.peerId.bytes, ref: query, flags: Flag.more };
+    this.#say(session, controlFrame('claim REPLY', this.#options.hostId.bytes, grant, fields));
   }
 
-  #replyTo(session: Session, query: number, flags: number) {
-    return { to: session.peerId.bytes, ref: query, flags };
+  #fail(session: Session, query: number, error: ErrorReply): void {
+    const fields = { to: session.peerId.bytes, ref: query, flags: Flag.error };
+    this.#say(session, controlFrame('error REPLY', this.#options.hostId.bytes, error, fields));
+  }
+
+  #say(session: Session, frame: Buffer): void {
+    this.#options.outlet.post(session, frame);
+    this.taps.say(frame);
   }
 }

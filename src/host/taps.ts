@@ -20,6 +20,8 @@ export class Taps {
   readonly #outlet: Outlet;
   readonly #hostId: PeerId;
   #taps: Tap[] = [];
+  /** What the host said itself in this turn: it goes behind what it answers. */
+  #said: Buffer[] = [];
 
   constructor(options: { outlet: Outlet; hostId: PeerId }) {
     this.#outlet = options.outlet;
@@ -47,6 +49,18 @@ export class Taps {
 
   left(session: Session): void {
     this.#taps = this.#taps.filter((tap) => tap.session !== session);
+  }
+
+  /** The host says this itself. */
+  say(frame: Buffer): void {
+    if (this.isActive) this.#said.push(frame);
+  }
+
+  /** The turn ends: what the host said is copied. */
+  flush(): void {
+    if (this.#said.length === 0) return;
+    const said = Buffer.concat(this.#said.splice(0));
+    this.copy(undefined, said, 0, said.length);
   }
 
   /** Copies what was relayed of these frames; a tap does not see its own. */

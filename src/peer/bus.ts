@@ -51,6 +51,7 @@ import { Registrations } from './registrations.js';
 import { ReplyStream } from './reply-stream.js';
 import { Responders } from './responder.js';
 import type { Gap } from './slot-queue.js';
+import type { SlotReport } from './slot-reports.js';
 import { Slots } from './slots.js';
 
 export interface OpenBusOptions {
@@ -155,7 +156,7 @@ export class OpenBus implements Bus {
       onClosed: (responder) => this.#registrations.forget(responder.id),
     });
     // no registration: every peer answers this
-    this.#responders.answer('$slots', () => this.stats().slots);
+    this.#responders.answer('$slots', () => this.#reportSlots());
     this.#connection = new Connection({
       clock,
       openTimeout: options.openTimeout,
@@ -386,6 +387,16 @@ export class OpenBus implements Bus {
       queries: { open: this.#asker.open, asked: this.#asker.asked, answered: this.#responders.answered },
       reconnects: this.#reconnects,
     };
+  }
+
+  /** What others are told of the slots here. */
+  #reportSlots(): SlotReport[] {
+    const groups = new Map(this.#registrations.list().map(({ id, group }) => [id, group]));
+    const { slots } = this.stats();
+    return this.#slots.all().map(({ id }, index) => {
+      const group = groups.get(id);
+      return { ...slots[index]!, ...(group === undefined ? {} : { group }) };
+    });
   }
 
   // — ending —

@@ -3,7 +3,7 @@ import type { Bus, BusStats } from './api.js';
 import { askHost, systemQuestion } from './host-queries.js';
 
 /** One slot, as its peer describes it. */
-export type SlotReport = BusStats['slots'][number];
+export type SlotReport = BusStats['slots'][number] & { group?: string };
 
 /** The answer of one peer. */
 export interface PeerReport {
@@ -32,6 +32,7 @@ function isReport(data: unknown): data is SlotReport[] {
 
 function isSlotReport(value: unknown): value is SlotReport {
   if (typeof value !== 'object' || value === null) return false;
-  const { pattern, messages, bytes, dropped, missed } = value as Record<string, unknown>;
+  const { pattern, group, messages, bytes, dropped, missed } = value as Record<string, unknown>;
+  if (group !== undefined && typeof group !== 'string') return false;
   return typeof pattern === 'string' && [messages, bytes, dropped, missed].every(Number.isSafeInteger);
 }
