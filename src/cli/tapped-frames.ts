@@ -1,5 +1,6 @@
 // Frames → what `mailslot tap` prints of them. A reply names the query it answers, not its subject: so the queries
 // that went by are remembered, as far as they are still open.
+import { batchItems } from '../wire/batch.js';
 import {
   At,
   Flag,
@@ -39,12 +40,15 @@ export class TappedFrames {
     this.#onlyKnown = onlyKnown;
   }
 
-  /** One object for JSON per frame. */
+  /** One object for JSON per frame, or per message where several share one. */
   *read(frames: Buffer): Iterable<object> {
     for (let at = 0; at < frames.length; ) {
       const size = frameSize(frames, at, frames.length);
-      const shown = this.#read(frames, at, size);
-      if (shown !== undefined) yield shown;
+      if (readFlags(frames, at) & Flag.batch) yield* batchForms(frames, at, size);
+      else {
+        const shown = this.#read(frames, at, size);
+        if (shown !== undefined) yield shown;
+      }
       at += size;
     }
   }
@@ -113,15 +117,35 @@ function formOf(bytes: Buffer, at: number, size: number, subject = readSubject(b
   };
 }
 
+/** The messages of a batch, as if each had a frame of its own; `bytes` are those of its data. */
+function* batchForms(frame: Buffer, at: number, size: number): Iterable<object> {
+  const shared = { kind: 'publish', subject: readSubject(frame, at) };
+  const sender = idAt(frame, at + At.sender);
+  const time = timeForm(readU64(frame, at + At.time));
+  let order = readU64(frame, at + At.order);
+  try {
+    for (const [start, end] of batchItems(frame, at, size)) {
+      yield { ...shared, ...valueForm(frame, start, end), sender, order, time, bytes: end - start };
+      order += 1;
+    }
+  } catch (error) {
+    if (!(error instanceof FrameFault)) throw error;
+    yield { ...shared, fault: error.message, sender, order, time };
+  }
+}
+
+function valueForm(bytes: Buffer, start: number, end: number): FrameForm {
+  const fault = scanValue(bytes, start, end);
+  return fault === undefined ? { data: toJson(decodeValue(bytes, start, end)) } : { fault };
+}
+
 /** Data and headers, or what is wrong with them: the host passes on what no receiver can read. */
 function contentForm(bytes: Buffer, at: number, size: number): FrameForm {
   try {
     const { headers, data } = readTail(bytes, at, size);
-    const fault = scanValue(bytes, data, at + size);
-    if (fault !== undefined) return { fault };
-    const value = toJson(decodeValue(bytes, data, at + size));
+    const { data: value, ...fault } = valueForm(bytes, data, at + size);
     const isError = (readFlags(bytes, at) & Flag.error) !== 0;
-    return { ...(isError ? { error: value } : { data: value }), ...(headers && { headers }) };
+    return { ...(isError ? { error: value } : { data: value }), ...fault, ...(headers && { headers }) };
   } catch (error) {
     if (error instanceof FrameFault) return { fault: error.message };
     throw error;

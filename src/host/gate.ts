@@ -94,7 +94,7 @@ export class Gate {
   }
 
   /** Those that are neither back nor known to be dead; undefined when nobody can say who they are. */
-  get absent(): readonly RosterEntry[] | undefined {
+  get unaccounted(): readonly RosterEntry[] | undefined {
     if (this.#last === undefined && this.#options.lastEpoch > 0) return undefined;
     return [...this.#missing.values()];
   }

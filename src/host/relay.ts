@@ -219,7 +219,7 @@ export class Relay {
   /** Lets everybody in: from now on frames are relayed. */
   openGate(previousEpoch: number, absent: readonly RosterEntry[] = []): void {
     this.#previousEpoch = previousEpoch;
-    this.#services.opened(this.#gate === undefined ? [] : this.#gate.absent);
+    this.#services.opened(this.#gate === undefined ? [] : this.#gate.unaccounted);
     const joined = [...this.#sessions.values()].filter(({ state }) => state === 'joined');
     for (const session of joined) this.#letIn(session, this.#gate?.isLate(session.peerId) ?? false);
     for (const entry of absent) this.#presence.absent(entry);

@@ -2,7 +2,7 @@
 // way of their own: nobody waits for a tap, and what would have to wait too long for it is dropped and counted.
 import { TAP_QUEUE_BYTES } from '../limits.js';
 import { controlFrame, type TapRequest } from '../wire/control.js';
-import { At, Flag, FrameFault, frameSize, Kind, readSubject, readU64 } from '../wire/frame.js';
+import { At, Flag, FrameFault, frameSize, Kind, messageCount, readSubject, readU64 } from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
 import { matches } from '../wire/subject.js';
 import type { Outlet } from './outlet.js';
@@ -84,7 +84,7 @@ export class Taps {
     const { session, query, dropped } = tap;
     const size = parts.reduce((sum, part) => sum + part.length, 0);
     if (session.pipe.queuedBytes + size > TAP_QUEUE_BYTES) {
-      tap.dropped += parts.length;
+      for (const part of parts) tap.dropped += messageCount(part, 0);
       return;
     }
     tap.dropped = 0;

@@ -52,8 +52,11 @@ export class PresenceWatch {
 
   #left(info: PeerInfo, cause: PeerLeft['cause']): void {
     this.#news.set(info.id, undefined);
-    const wasKnown = this.#known?.delete(info.id) ?? true;
-    if (wasKnown) this.#options.emit({ type: 'peer-left', peer: toPeer(info), cause });
+    const known = this.#known?.get(info.id);
+    if (this.#known !== undefined && !this.#known.delete(info.id)) return;
+    // of one that went with its host the next host knows little more than the id
+    const told = info.connectedAt === 0 ? (known ?? info) : info;
+    this.#options.emit({ type: 'peer-left', peer: toPeer(told), cause });
   }
 
   #compare(present: readonly PeerInfo[]): void {

@@ -3,7 +3,7 @@
 import { MailslotError } from '../errors.js';
 import { MAX_TIMEOUT, TAP_QUEUE_BYTES } from '../limits.js';
 import { Ring } from '../util/ring.js';
-import { frameSize } from '../wire/frame.js';
+import { frameSize, messageCount } from '../wire/frame.js';
 import type { Bus } from './api.js';
 import { askHost, systemQuestion } from './host-queries.js';
 
@@ -11,7 +11,7 @@ import { askHost, systemQuestion } from './host-queries.js';
 export interface TapChunk {
   /** Whole frames, one behind the other. */
   frames: Buffer;
-  /** How many were left out before them; undefined where nobody knows, because the host went. */
+  /** How many were left out before them, each message of a batch; undefined where nobody knows: the host went. */
   dropped: number | undefined;
 }
 
@@ -127,6 +127,7 @@ function isCopy(data: unknown): data is { frames: Uint8Array; dropped: number } 
 
 function countFrames(frames: Buffer): number {
   let count = 0;
-  for (let at = 0; at < frames.length; at += frameSize(frames, at, frames.length)) count += 1;
+  for (let at = 0; at < frames.length; at += frameSize(frames, at, frames.length))
+    count += messageCount(frames, at);
   return count;
 }

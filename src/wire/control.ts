@@ -91,7 +91,7 @@ export interface TapRequest {
 export interface TapCopy {
   /** Whole frames, one behind the other, as they were relayed. */
   frames: Uint8Array;
-  /** How many were left out before these, because they would have had to wait. */
+  /** How many were left out before these, because they would have had to wait; each message of a batch counts. */
   dropped: number;
 }
 

@@ -78,6 +78,18 @@ describe('tap', () => {
     ]);
   });
 
+  test('shows each of the messages that share a frame', async () => {
+    const bus = await joinBench();
+    const tapping = await tap('--count', '3');
+    for (let i = 0; i < 3; i += 1) void bus.publish('n', i);
+    const shown = jsonLines((await tapping.ended).stdout) as Shown[];
+    expect(shown.map(({ kind, subject, data }) => [kind, subject, data])).toEqual(
+      [0, 1, 2].map((data) => ['publish', 'n', data]),
+    );
+    const [first] = shown.map(({ order }) => order as number);
+    expect(shown.map(({ order }) => (order as number) - first!)).toEqual([0, 1, 2]);
+  });
+
   test('changes nothing: receipts do not count it, and its slots are none', async () => {
     const bus = await joinBench();
     const tapping = await tap();
