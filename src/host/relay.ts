@@ -675,9 +675,14 @@ export class Relay {
   // — what is not from a peer's present link, or not for its receivers —
 
   #relayWill(frame: Buffer): void {
-    for (const session of this.#routes.targetsOf(readSubject(frame, 0)).sessions) {
-      if (session.stalled) this.#countMissed(session, frame);
-      else this.#outlet.post(session, frame);
+    if (readFlags(frame, 0) & Flag.retain) this.#retained.keepWill(frame);
+    const { grouping, sessions } = this.#routes.targetsOf(readSubject(frame, 0));
+    if (grouping !== undefined) this.#groups.tell(assignMembers(grouping), frame);
+    else {
+      for (const session of sessions) {
+        if (session.stalled) this.#countMissed(session, frame);
+        else this.#outlet.post(session, frame);
+      }
     }
     this.#services.taps.say(frame);
   }

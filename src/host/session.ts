@@ -69,7 +69,8 @@ export class Session {
     this.lastProgress = options.now;
     this.pingedAt = options.now;
     this.connectedAt = options.wallTime;
-    this.itself = { session: this, id: 0, role: 'responder', pattern: '$slots', openQueries: 0 };
+    const counts = { openQueries: 0, openMessages: 0, lastHanded: 0 };
+    this.itself = { session: this, id: 0, role: 'responder', pattern: '$slots', ...counts };
   }
 
   get backlogged(): boolean {

@@ -65,7 +65,7 @@ export interface OpenBusOptions {
   pidNamespace: string | undefined;
   mayHost: boolean;
   /** The frame of its will, if it has one. */
-  will: Uint8Array | undefined;
+  will?: Uint8Array | undefined;
   windowBytes: number;
   maxMessageBytes: number;
   openTimeout: number;
