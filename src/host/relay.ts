@@ -216,6 +216,11 @@ export class Relay {
     this.#endTurn();
   }
 
+  /** Keeps wills in a store, and publishes those in `left` whose peers are not back when the gate opens. */
+  keepWillsIn(store: RetainedStore, left: Buffer): void {
+    this.#services.keepWillsIn(store, left);
+  }
+
   /** Lets everybody in: from now on frames are relayed. */
   openGate(previousEpoch: number, absent: readonly RosterEntry[] = []): void {
     this.#previousEpoch = previousEpoch;
@@ -223,6 +228,7 @@ export class Relay {
     const joined = [...this.#sessions.values()].filter(({ state }) => state === 'joined');
     for (const session of joined) this.#letIn(session, this.#gate?.isLate(session.peerId) ?? false);
     for (const entry of absent) this.#presence.absent(entry);
+    this.#services.publishWillsOf(absent);
     // who is back was not away
     for (const session of joined) if (session.join?.lastEpoch === 0) this.#presence.joined(session);
     this.#endTurn();
@@ -266,7 +272,7 @@ export class Relay {
 
   #stop(): void {
     this.#gate?.stop();
-    this.#services.stop();
+    this.#services.stop(this.#sessions.size === 0);
     this.#sweepTimer.cancel();
     this.#settling.stop();
   }

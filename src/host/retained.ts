@@ -80,7 +80,7 @@ export class Retained {
       highest = Math.max(highest, readU64(frame, At.order));
       this.#restore(frame);
     }
-    this.#isTorn = this.#kept.size > 0;
+    this.#isTorn = this.#kept.size > 0 || this.#values.size > 0;
     this.retry();
     return highest;
   }

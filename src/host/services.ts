@@ -8,8 +8,10 @@ import type { LeaveCause } from '../wire/presence.js';
 import { checkWill, stampWill } from '../wire/will.js';
 import { type Absentee, Claims } from './claims.js';
 import type { Outlet } from './outlet.js';
+import type { RetainedStore } from './retained.js';
 import type { Session } from './session.js';
 import { Taps } from './taps.js';
+import { Wills } from './wills.js';
 
 export interface ServicesOptions {
   clock: Clock;
@@ -36,6 +38,7 @@ export interface SystemQuery {
 
 export class Services {
   readonly taps: Taps;
+  readonly #wills = new Wills();
   readonly #claims: Claims;
   readonly #options: ServicesOptions;
 
@@ -67,8 +70,16 @@ export class Services {
 
   /** JOIN came. @throws FrameFault when the will in it is none */
   joined(session: Session, { will, claims = [] }: Join): void {
-    if (will !== undefined) checkWill(will, session.peerId);
+    if (will !== undefined) {
+      checkWill(will, session.peerId);
+      this.#wills.add(session.peerId.hex, will);
+    }
     this.#claims.joined(session, claims);
+  }
+
+  /** Where wills outlive this host, and what is there from the hosts before it. */
+  keepWillsIn(store: RetainedStore, left: Buffer): void {
+    this.#wills.open(store, left);
   }
 
   /** The gate is open; these may be alive, undefined where nobody knows who. */
@@ -76,10 +87,16 @@ export class Services {
     this.#claims.opened(absent);
   }
 
+  /** Those who were on the bus and have not come back are announced as gone: their wills are due. */
+  publishWillsOf(absent: readonly { id: string }[]): void {
+    for (const will of this.#wills.takeLeft(absent)) this.#publish(will);
+  }
+
   /** The link of a peer ended. */
   left(session: Session, cause: LeaveCause | undefined): void {
     this.taps.left(session);
     this.#claims.left(session, cause);
+    if (cause !== undefined) this.#wills.remove(session.peerId.hex);
   }
 
   silent(session: Session): void {
@@ -92,13 +109,18 @@ export class Services {
 
   /** The peer is gone as far as others are concerned, and did not say goodbye. */
   publishWill({ join }: Session): void {
-    if (join?.will === undefined) return;
-    const { clock, nextOrder, relay } = this.#options;
-    relay(stampWill(join.will, { order: nextOrder(), time: clock.wallTime() }));
+    if (join?.will !== undefined) this.#publish(join.will);
   }
 
-  stop(): void {
+  /** @param isLast whether nobody is left on the bus */
+  stop(isLast: boolean): void {
     this.#claims.stop();
+    this.#wills.close(isLast);
+  }
+
+  #publish(will: Uint8Array): void {
+    const { clock, nextOrder, relay } = this.#options;
+    relay(stampWill(will, { order: nextOrder(), time: clock.wallTime() }));
   }
 
   #grant(session: Session, query: number, grant: ClaimGrant): void {

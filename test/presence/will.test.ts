@@ -76,6 +76,54 @@ describe('a will', () => {
     expect((await take(slot, 1))[0]!.sender).toBe(child.id);
   });
 
+  it('of the hosting process, and of others that die with it, are published by the next host', async () => {
+    const directory = busFolder();
+    const host = await childPeer(directory, { will });
+    const bus = await joinBus(directory, { will });
+    const child = await childPeer(directory, { host: 'never', will });
+    const slot = await bus.subscribe('status.*');
+    const closed = await joinBus(directory, { will });
+    await closed.close();
+    const events = new EventLog(bus);
+    await bus.peers();
+    child.suspend();
+    await host.kill();
+    await child.kill();
+    await events.first('peer-left', ({ peer }) => peer.id === host.id);
+    await events.first('peer-left', ({ peer }) => peer.id === child.id);
+    const senders = (await take(slot, 2)).map(({ sender }) => sender);
+    expect(senders.sort()).toEqual([host.id, child.id].sort());
+    await bus.peers();
+    expect(slot.info.messageCount).toBe(0);
+  });
+
+  it('of the hosting process is not published when it closes', async () => {
+    const directory = busFolder();
+    const host = await joinBus(directory, { will, hostThread: 'inline' });
+    const bus = await joinBus(directory, { hostThread: 'inline' });
+    const slot = await bus.subscribe('status.*');
+    const events = new EventLog(bus);
+    await bus.peers();
+    await host.close();
+    await events.first('connected');
+    await bus.publish('status.end', 'end');
+    expect((await take(slot, 1))[0]!.data).toBe('end');
+  });
+
+  it('goes to one member of each group, and is kept with retain', async () => {
+    const directory = busFolder();
+    const bus = await joinBus(directory);
+    const members = await Promise.all([1, 2].map(() => bus.subscribe('status.*', { group: 'workers' })));
+    const plain = await bus.subscribe('status.*');
+    const child = await childPeer(directory, { host: 'never', will: { ...will, retain: true } });
+    await child.kill();
+    expect((await take(plain, 1))[0]!.data).toEqual(will.data);
+    expect(members.map(({ info }) => info.messageCount).sort()).toEqual([0, 1]);
+    const late = await bus.subscribe('status.worker');
+    const [kept] = await take(late, 1);
+    expect([kept!.data, kept!.sender, kept!.retained]).toEqual([will.data, child.id, true]);
+  });
+
   it('that cannot be sent is refused by openBus', async () => {
     const directory = busFolder();
     const attempt = (bad: unknown) => joinBus(directory, { will: bad as typeof will });
