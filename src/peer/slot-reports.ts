@@ -32,7 +32,9 @@ function isReport(data: unknown): data is SlotReport[] {
 
 function isSlotReport(value: unknown): value is SlotReport {
   if (typeof value !== 'object' || value === null) return false;
-  const { pattern, group, messages, bytes, dropped, missed } = value as Record<string, unknown>;
+  const { pattern, group, messages, bytes, dropped, missed, expired } = value as Record<string, unknown>;
   if (group !== undefined && typeof group !== 'string') return false;
-  return typeof pattern === 'string' && [messages, bytes, dropped, missed].every(Number.isSafeInteger);
+  return (
+    typeof pattern === 'string' && [messages, bytes, dropped, missed, expired].every(Number.isSafeInteger)
+  );
 }

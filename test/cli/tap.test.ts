@@ -164,10 +164,11 @@ describe('slots', () => {
       bytes: expect.any(Number),
       dropped: 3,
       missed: 3,
+      expired: 0,
     });
     expect(rows).toContainEqual(expect.objectContaining({ label: 'mailslot subscribe', pattern: 'alarm.>' }));
     const table = (await bench.run(['slots'])).stdout.split('\n');
-    expect(table[0]).toMatch(/^PEER +LABEL +PATTERN +GROUP +MESSAGES +BYTES +DROPPED +MISSED$/);
+    expect(table[0]).toMatch(/^PEER +LABEL +PATTERN +GROUP +MESSAGES +BYTES +DROPPED +MISSED +EXPIRED$/);
     expect(table).toHaveLength(4);
     other.child.kill('SIGSTOP');
     const partly = await bench.run(['slots', '--json', '--timeout', '300']);

@@ -13,7 +13,7 @@ interface SlotsFlags extends BusFlags {
   timeout?: number;
 }
 
-const header = ['PEER', 'LABEL', 'PATTERN', 'GROUP', 'MESSAGES', 'BYTES', 'DROPPED', 'MISSED'];
+const header = ['PEER', 'LABEL', 'PATTERN', 'GROUP', 'MESSAGES', 'BYTES', 'DROPPED', 'MISSED', 'EXPIRED'];
 
 export function addSlots(program: Command, context: Context): void {
   program
@@ -41,8 +41,8 @@ async function slots(context: Context, flags: SlotsFlags): Promise<void> {
       (answered.get(id) ?? []).map((slot) => ({ peer: id, label, ...slot })),
     );
     if (flags.json) return output.line(JSON.stringify(found));
-    const rows = found.map(({ peer, label, pattern, group, messages, bytes, dropped, missed }) => {
-      return [peer, label, pattern, group, messages, bytes, dropped, missed];
+    const rows = found.map(({ peer, label, pattern, group, messages, bytes, dropped, missed, expired }) => {
+      return [peer, label, pattern, group, messages, bytes, dropped, missed, expired];
     });
     await printTable(output, header, rows);
   });
