@@ -496,8 +496,8 @@ export class OpenBus implements Bus {
   #onConnected(epoch: number): void {
     this.#registrations.allOpened();
     this.#connection.session?.flush();
-    this.#claims.linkOpened();
     this.#asker.sendWaiting();
+    this.#claims.linkOpened();
     this.#slots.linkOpened();
     if (this.#options.hostedEpoch() === epoch && epoch > 0) this.#events.emit({ type: 'took-over', epoch });
     this.#events.emit({ type: 'connected', epoch, hosting: this.hosting });

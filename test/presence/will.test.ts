@@ -1,7 +1,9 @@
 // Wills: what the host publishes for a peer that went without closing, and when it does not.
 import { describe, expect, it } from 'vitest';
 import { MAX_WILL_BYTES } from '../../src/limits.js';
+import { Flag, Kind } from '../../src/wire/frame.js';
 import { childPeer } from '../support/child-peer.js';
+import { joinData, linkedRawPeer, type RawPeer, randomPeerId } from '../support/raw-peer.js';
 import { busFolder, joinBus } from '../support/scratch.js';
 import { EventLog, isPending, take } from '../support/waiting.js';
 
@@ -141,6 +143,26 @@ describe('a will', () => {
       await expect(attempt(bad), JSON.stringify(bad)).rejects.toMatchObject({
         code: 'MAILSLOT_INVALID_OPTION',
       });
+    }
+  });
+
+  it('of another peer, with a sequence or flags, or that is no frame at all ends the link', async () => {
+    const directory = busFolder();
+    await joinBus(directory);
+    const peer = () => linkedRawPeer(directory);
+    const wills: ((peer: RawPeer) => Buffer)[] = [
+      (peer) => peer.message('a', 1),
+      (peer) => peer.message('a', 1, { sequence: 0, sender: randomPeerId().bytes }),
+      (peer) => peer.message('a', 1, { sequence: 0, flags: Flag.confirm }),
+      (peer) => peer.message('$presence.left', 1, { sequence: 0 }),
+      (peer) => peer.frame(Kind.query, { subject: 'a' }),
+      () => Buffer.from('no frame'),
+    ];
+    for (const make of wills) {
+      const raw = await peer();
+      await raw.receives(Kind.welcome);
+      raw.write(raw.control('JOIN', { ...joinData, will: make(raw) }));
+      expect((await raw.goodbye()).code).toBe('MAILSLOT_PROTOCOL_VIOLATION');
     }
   });
 
