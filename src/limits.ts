@@ -209,7 +209,6 @@ export const PEER_PING_DELAY = 3_500;
 /** How often a host touches its pointer, for cleaners that go by age. Whoever watches the folder wakes each time. */
 export const POINTER_TOUCH_INTERVAL = 600_000;
 
-
 /** Most names that one peer owns or waits for; guess, a peer with more should claim something coarser. */
 export const MAX_CLAIMS_PER_PEER = 4_096;
 /** An owner that is away keeps its claims for this long in the host… */
