@@ -13,7 +13,7 @@ export const errorCatalogue = {
   },
   MAILSLOT_RESPONDER_FAILED: { retryable: false, meaning: 'the handler of the responder threw' },
   MAILSLOT_NO_SUCH_PEER: { retryable: false, meaning: 'no peer with this id is on the bus' },
-  MAILSLOT_INVALID_NAME: { retryable: false, meaning: 'not a bus name' },
+  MAILSLOT_INVALID_NAME: { retryable: false, meaning: 'not a bus name, or not a name to claim' },
   MAILSLOT_INVALID_SUBJECT: { retryable: false, meaning: 'not a subject, or not a pattern' },
   MAILSLOT_INVALID_OPTION: { retryable: false, meaning: 'an argument is of the wrong type or out of range' },
   MAILSLOT_NOT_ENCODABLE: { retryable: false, meaning: 'the data or headers cannot be put on the wire' },

@@ -7,6 +7,8 @@ export type {
   BusEvent,
   BusState,
   BusStats,
+  Claim,
+  ClaimOptions,
   LeaveCause,
   OpenOptions,
   Overflow,
@@ -22,6 +24,7 @@ export type {
   Slot,
   SlotInfo,
   SubscribeOptions,
+  Will,
 } from './peer/api.js';
 export {
   type Contract,

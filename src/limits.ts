@@ -208,3 +208,18 @@ export const LIVING_CANDIDATE = 5;
 export const PEER_PING_DELAY = 3_500;
 /** How often a host touches its pointer, for cleaners that go by age. Whoever watches the folder wakes each time. */
 export const POINTER_TOUCH_INTERVAL = 600_000;
+
+/** Most names that one peer owns or waits for; guess, a peer with more should claim something coarser. */
+export const MAX_CLAIMS_PER_PEER = 4_096;
+/** An owner that is away keeps its claims for this long in the host… */
+export const CLAIM_GRACE = 30_000;
+/** …and gives them up by itself before that: the difference is what two clocks and a late timer may be apart. */
+export const CLAIM_OWNER_GRACE = 25_000;
+/** Whether the process of an absent owner has ended is looked at after this time, then twice that, and so on… */
+export const CLAIM_FIRST_LOOK = 5;
+/** …up to this, so that the next in line never waits longer for a death to be seen. */
+export const CLAIM_LOOK_INTERVAL = 50;
+/** Largest will, bytes of its frame; guess: every host keeps one per peer for as long as it is on the bus. */
+export const MAX_WILL_BYTES = 64 * KiB;
+/** What may wait in the host for one tap; guess, a few hundred milliseconds of a busy bus. */
+export const TAP_QUEUE_BYTES = 8 * MiB;

@@ -24,6 +24,7 @@ import type { Contract } from './peer/contract.js';
 import { ContractChecks, type Validate } from './peer/contract-checks.js';
 import type { ContractBus, ContractOptions } from './peer/contract-types.js';
 import { checkNumber, checkOptions, checkSignal, checkText, checkWord } from './peer/options.js';
+import { encodeWillOption } from './peer/will.js';
 import { type BusDirectory, openBusDirectory } from './transport/bus-directory.js';
 import { findHost } from './transport/find-host.js';
 import type { Link } from './transport/link.js';
@@ -51,7 +52,7 @@ export interface HostOptions {
  * Joins a bus, and hosts it if nobody does.
  * @param name 1 to 32 characters of a–z, 0–9 and -, not beginning with -
  * @throws MAILSLOT_UNREACHABLE, _INVALID_NAME, _INVALID_OPTION, _UNSAFE_DIRECTORY, _PATH_TOO_LONG, _BAD_KEY,
- *   _VERSION_MISMATCH; `signal.reason`
+ *   _VERSION_MISMATCH; `signal.reason`; for the will _INVALID_SUBJECT, _NOT_ENCODABLE, _MESSAGE_TOO_LARGE
  */
 export function openBus(name: string, options?: OpenOptions): Promise<Bus>;
 /**
@@ -65,8 +66,10 @@ export function openBus<const Entries extends Contract, Mode extends Validate = 
 export async function openBus(name: string, options: OpenOptions & ContractSettings = {}): Promise<unknown> {
   const settings = checkOpenOptions(options);
   const checks = checkContract(options);
-  const directory = await openBusDirectory(name, { directory: options.directory });
   const peerId = peerIdAt(systemClock.randomBytes(PEER_ID_BYTES), 0);
+  const { maxMessageBytes } = settings;
+  const will = encodeWillOption(options.will, { call: 'openBus', peerId, maxMessageBytes });
+  const directory = await openBusDirectory(name, { directory: options.directory });
   const hosting = new Hosting({
     bus: directory,
     clock: systemClock,
@@ -81,6 +84,7 @@ export async function openBus(name: string, options: OpenOptions & ContractSetti
     directory: directory.path,
     clock: systemClock,
     peerId,
+    will,
     pid: process.pid,
     pidNamespace: ownPidNamespace(),
     reach: (context) =>
@@ -204,6 +208,7 @@ const OPEN_OPTIONS: (keyof ContractOptions)[] = [
   'signal',
   'contract',
   'validate',
+  'will',
 ];
 
 function checkOpenOptions(options: OpenOptions) {

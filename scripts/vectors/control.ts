@@ -35,6 +35,14 @@ const join = {
   firstUnsettled: 1,
   slots: [],
 };
+// a PUBLISH of the peer b0b1… on "status", data "gone", without sequence, order and time
+const will =
+  'd8185a000000398900' +
+  '190000' +
+  '1bb0b1b2b3b4b5b6b7' +
+  '1b0000000000000000'.repeat(3) +
+  '790006737461747573b800' +
+  '64676f6e65';
 const responder = { id: 2, role: 'responder', pattern: 'time.now', new: true };
 const receipt = { sequence: 12, receivers: 3, order };
 
@@ -49,6 +57,11 @@ const accepted: Samples = {
       firstUnsettled: 42,
       slots: [{ ...slot, new: false }, responder],
     },
+    'with claims and a will': {
+      ...join,
+      claims: [{ name: 'printer.1', token: order }],
+      will: { $bytes: will },
+    },
     'of a peer that knows that it is late': {
       ...join,
       lastEpoch: 1_795_305_600,
@@ -57,6 +70,20 @@ const accepted: Samples = {
     },
   },
   OPEN: { ordinary: { previous: 0, order }, 'after a take-over': { previous: 1_795_305_599, order } },
+  'claim QUERY': {
+    'for a name': { name: 'printer.1' },
+    'after a new OPEN': { name: 'printer.1', token: order },
+  },
+  'claim REPLY': { granted: { token: order } },
+  'tap QUERY': {
+    everything: {},
+    'of a pattern': { pattern: 'mail.>' },
+    'of the system': { pattern: '$presence.*' },
+  },
+  'tap REPLY': {
+    opened: { frames: { $bytes: '' }, dropped: 0 },
+    'after a gap': { frames: { $bytes: will }, dropped: 7 },
+  },
   'SLOT request': {
     'open a slot': { do: 'open', ...slot },
     'open a slot of a group': { do: 'open', ...slot, group: 'workers', retained: false },
@@ -146,8 +173,23 @@ const refused: Samples = {
     'slot with a wrong pattern': { ...join, slots: [{ ...slot, pattern: 'a..b' }] },
     'slot without an id': { ...join, slots: [{ role: 'slot', pattern: 'a' }] },
     'new is a number': { ...join, slots: [{ ...slot, new: 1 }] },
+    'claim without a token': { ...join, claims: [{ name: 'a' }] },
+    'claim of no name': { ...join, claims: [{ name: '$a', token: 1 }] },
+    'token beyond 2⁵²': { ...join, claims: [{ name: 'a', token: 2 ** 52 + 1 }] },
+    'will is a text': { ...join, will: 'gone' },
   },
   OPEN: { 'no previous': { order }, 'order is a text': { previous: 0, order: '1' } },
+  'claim QUERY': {
+    'no name': {},
+    'a pattern': { name: 'a.*' },
+    'token is a text': { name: 'a', token: '1' },
+  },
+  'claim REPLY': { 'no token': {}, null: null },
+  'tap QUERY': { 'not a map': 1, 'wrong pattern': { pattern: 'a..b' } },
+  'tap REPLY': {
+    'frames are a text': { frames: '', dropped: 0 },
+    'no count': { frames: { $bytes: '00' } },
+  },
   'SLOT request': {
     'unknown verb': { do: 'move', id: 1 },
     'close without an id': { do: 'close' },

@@ -117,6 +117,7 @@ const messages: Record<string, Fields> = {
   'QUERY, to all': { ...question, flags: ['all'], ttl: 1_000 },
   'QUERY, with headers': { ...question, headers: { trace: '0af7' } },
   'QUERY, who is there': { ...question, subject: '$peers', data: null },
+  'QUERY, what waits in slots': { ...question, flags: ['all'], subject: '$slots', ttl: 1_000, data: null },
   REPLY: answer,
   'REPLY, another one follows': { ...answer, flags: ['more'] },
   'CREDIT, to a responder': { kind: Kind.credit, sender: peer, to: otherPeer, ref: 3, data: 64 },
@@ -143,11 +144,19 @@ const controlKinds: Record<string, number> = {
   GOAWAY: Kind.goaway,
   'error REPLY': Kind.reply,
   'count REPLY': Kind.reply,
+  'claim QUERY': Kind.query,
+  'claim REPLY': Kind.reply,
+  'tap QUERY': Kind.query,
+  'tap REPLY': Kind.reply,
 };
-const fromPeer = ['JOIN', 'SLOT request', 'ACK', 'CREDIT'];
-const replyFields: Record<string, Partial<Fields>> = {
+const fromPeer = ['JOIN', 'SLOT request', 'ACK', 'CREDIT', 'claim QUERY', 'tap QUERY'];
+const otherFields: Record<string, Partial<Fields>> = {
   'error REPLY': { flags: ['error'], to: peer, ref: 3 },
   'count REPLY': { flags: ['all'], to: peer, ref: 3 },
+  'claim QUERY': { subject: '$claim', sequence: 3, ttl: 2 ** 31 - 1 },
+  'claim REPLY': { flags: ['more'], to: peer, ref: 3 },
+  'tap QUERY': { subject: '$tap', sequence: 3, ttl: 2 ** 31 - 1 },
+  'tap REPLY': { flags: ['more'], to: peer, ref: 3 },
 };
 
 /** Every frame, with the control frames around the data of control.json. */
@@ -159,7 +168,7 @@ export function frameSamples(): FrameVector[] {
         kind: controlKinds[frame]!,
         sender: fromPeer.includes(frame) ? peer : host,
         data,
-        ...replyFields[frame],
+        ...otherFields[frame],
       }),
     );
   return [...Object.entries(messages).map(([name, fields]) => build(name, fields)), ...control];

@@ -9,8 +9,10 @@ import { addPeers } from './commands/peers.js';
 import { addPublish } from './commands/publish.js';
 import { addQuery } from './commands/query.js';
 import { addRespond } from './commands/respond.js';
+import { addSlots } from './commands/slots.js';
 import { addStatus } from './commands/status.js';
 import { addSubscribe } from './commands/subscribe.js';
+import { addTap } from './commands/tap.js';
 import type { Context } from './context.js';
 import { CommandEnd, ExitCode, exitCodeOf } from './exit-codes.js';
 import { examples } from './flags.js';
@@ -23,8 +25,10 @@ const commands = [
   addQuery,
   addRespond,
   addPeers,
+  addSlots,
   addStatus,
   addBuses,
+  addTap,
   addBench,
 ];
 

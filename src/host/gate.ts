@@ -93,6 +93,12 @@ export class Gate {
     return this.#present.get(peer.hex)?.late ?? false;
   }
 
+  /** Those that are neither back nor known to be dead; undefined when nobody can say who they are. */
+  get unaccounted(): readonly RosterEntry[] | undefined {
+    if (this.#last === undefined && this.#options.lastEpoch > 0) return undefined;
+    return [...this.#missing.values()];
+  }
+
   get #isComplete(): boolean {
     if (this.#last !== undefined) return this.#missing.size === 0;
     // nobody can say who was there; with a newcomer it was most likely nobody

@@ -72,6 +72,20 @@ export class Groups {
     }
   }
 
+  /** Hands out a message without a publisher who could have it back: what a member does not take is lost with it. */
+  tell(targets: Targets, frame: Buffer): void {
+    const { plain, chosen = [] } = targets.grouping!;
+    for (const session of targets.sessions) {
+      const slots = [...chosen, ...plain].filter((slot) => slot.session === session);
+      if (session.stalled) {
+        countMissed(session, slots);
+        continue;
+      }
+      this.#options.outlet.post(session, this.#encode({ slots: idsOf(slots) }));
+      this.#options.outlet.post(session, frame);
+    }
+  }
+
   #handOne(sender: Sender, targets: Targets, frame: Buffer): void {
     const { plain, chosen = [] } = targets.grouping!;
     for (const session of targets.sessions) {

@@ -16,6 +16,8 @@ export interface PresenceOptions {
   receiversOf(subject: string): readonly Session[];
   nextOrder(): number;
   wallTime(): number;
+  /** The host has said this. */
+  onSaid(frame: Buffer): void;
 }
 
 export class Presence {
@@ -28,8 +30,12 @@ export class Presence {
   /** Answers `$peers`; undefined for every other subject. */
   answer(subject: string): Uint8Array | undefined {
     if (subject !== '$peers') return undefined;
-    const present = [...this.#options.sessions()].filter((session) => session.state === 'open');
-    return Uint8Array.from(encodeValue(present.map((session) => this.#describe(session))));
+    return Uint8Array.from(encodeValue(this.present().map((session) => this.#describe(session))));
+  }
+
+  /** Those who are on the bus, as far as others are told. */
+  present(): Session[] {
+    return [...this.#options.sessions()].filter(({ state, isSilent }) => state === 'open' && !isSilent);
   }
 
   joined(session: Session): void {
@@ -72,5 +78,6 @@ export class Presence {
       data: encodeValue(info),
     });
     for (const session of receivers) this.#options.outlet.post(session, frame);
+    this.#options.onSaid(frame);
   }
 }

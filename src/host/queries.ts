@@ -19,7 +19,11 @@ import type { PeerId } from '../wire/peer-id.js';
 import { isSubject } from '../wire/subject.js';
 import type { Outlet } from './outlet.js';
 import { leastBusy, type OpenQuery, QueryTable } from './query-table.js';
+import type { SystemQuery } from './services.js';
 import type { Registration, Session } from './session.js';
+
+/** Every peer answers a query on it, though it registers nothing. */
+export const SLOTS_SUBJECT = '$slots';
 
 export interface QueriesOptions {
   hostId: PeerId;
@@ -29,6 +33,12 @@ export interface QueriesOptions {
   peerAt(bytes: Uint8Array, at: number): Session | undefined;
   /** Answers a query on a subject that begins with `$`: the value, or undefined when there is no such subject. */
   answerSystemQuery(subject: string): Uint8Array | undefined;
+  /** Takes a query on such a subject that may stay open; false when it is none of these. */
+  takeSystemQuery(query: SystemQuery): boolean;
+  /** The asker of a query that was taken does not want answers any more. */
+  cancelSystemQuery(asker: Session, id: number): void;
+  /** The host has answered this itself. */
+  onAnswer(frame: Buffer): void;
 }
 
 export class Queries {
@@ -45,8 +55,10 @@ export class Queries {
     const flags = readFlags(bytes, at);
     const subject = readSubject(bytes, at);
     if (asker.asked.has(id)) throw new FrameFault(`QUERY ${id} is open already`);
-    if (subject.startsWith('$')) return this.#askHost(asker, id, subject);
-    if (!isSubject(subject)) throw new FrameFault(`${JSON.stringify(subject)} is not a subject to query`);
+    if (subject.startsWith('$') && subject !== SLOTS_SUBJECT)
+      return this.#askHost({ asker, id, subject, bytes, at, size });
+    if (!isSubject(subject, { system: true }))
+      throw new FrameFault(`${JSON.stringify(subject)} is not a subject to query`);
     const refusal = this.#refusal(asker, size);
     if (refusal !== undefined) return this.#fail(asker, id, refusal);
     const found = this.#respondersFor(subject, flags, bytes, at);
@@ -90,6 +102,7 @@ export class Queries {
     if (!(readFlags(bytes, at) & Flag.hasRef)) throw new FrameFault('CANCEL lacks `ref`');
     const query = asker.asked.get(readRef(bytes, at));
     if (query !== undefined) this.#cancel(query);
+    else this.#options.cancelSystemQuery(asker, readRef(bytes, at));
   }
 
   /** A responder was closed: what it was working on fails at once. */
@@ -132,22 +145,29 @@ export class Queries {
     return { code: 'MAILSLOT_QUOTA_EXCEEDED', message };
   }
 
-  #askHost(asker: Session, id: number, subject: string): void {
+  #askHost(query: SystemQuery): void {
+    const { asker, id, subject } = query;
+    if (this.#options.takeSystemQuery(query)) return;
     const data = this.#options.answerSystemQuery(subject);
     if (data === undefined) return this.#fail(asker, id, noResponder(subject));
     const { bytes: sender } = this.#options.hostId;
     const frame = encodeFrame({ kind: Kind.reply, sender, to: asker.peerId.bytes, ref: id, data });
-    this.#options.outlet.post(asker, frame);
+    this.#answer(asker, frame);
   }
 
   #announceCount(asker: Session, id: number, count: number): void {
     const fields = { to: asker.peerId.bytes, ref: id, flags: Flag.all };
-    this.#options.outlet.post(asker, controlFrame('count REPLY', this.#options.hostId.bytes, count, fields));
+    this.#answer(asker, controlFrame('count REPLY', this.#options.hostId.bytes, count, fields));
   }
 
   #fail(asker: Session, id: number, error: ErrorReply, sender = this.#options.hostId): void {
     const fields = { to: asker.peerId.bytes, ref: id, flags: Flag.error };
-    this.#options.outlet.post(asker, controlFrame('error REPLY', sender.bytes, error, fields));
+    this.#answer(asker, controlFrame('error REPLY', sender.bytes, error, fields));
+  }
+
+  #answer(asker: Session, frame: Buffer): void {
+    this.#options.outlet.post(asker, frame);
+    this.#options.onAnswer(frame);
   }
 
   #lose(query: OpenQuery, responder: Session): void {

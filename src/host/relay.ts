@@ -41,10 +41,11 @@ import type { Gate } from './gate.js';
 import { assignMembers, Groups } from './groups.js';
 import { Outlet } from './outlet.js';
 import { Presence } from './presence.js';
-import { Queries } from './queries.js';
+import { Queries, SLOTS_SUBJECT } from './queries.js';
 import { Retained, type RetainedStore, refuseRetained } from './retained.js';
 import { Routes, Targets } from './routes.js';
 import type { Sender } from './sender.js';
+import { Services } from './services.js';
 import { type Registration, Session } from './session.js';
 import { Settling } from './settling.js';
 import { Standby } from './standby.js';
@@ -60,6 +61,8 @@ export interface RelayOptions {
   stillReigns?: () => boolean;
   /** Says who may have missed messages; without it, those who were on the bus and come after {@link Relay.openGate}. */
   gate?: Gate | undefined;
+  /** Whether it is certain that this process has ended; without it nobody's is. */
+  isGone?: (pid: number, pidNamespace: string | undefined) => boolean;
   /** Called when a session was opened or has gone. */
   onPeersChanged?: (count: number) => void;
 }
@@ -70,6 +73,8 @@ const COPY_QUEUED_BELOW_BYTES = 32 * 1024;
 const SWEEP_INTERVAL = 1_000;
 /** Each second sweep finds silence of nearly an interval: the answer to the last PING took its time. */
 const PING_AFTER = PING_INTERVAL - SWEEP_INTERVAL / 2;
+/** A program that is busy for a moment is not unresponsive: a PING must have gone unanswered for nearly its interval. */
+const UNANSWERED_AFTER = PING_INTERVAL - SWEEP_INTERVAL / 2;
 
 export class Relay {
   readonly #clock: Clock;
@@ -83,6 +88,7 @@ export class Relay {
   readonly #retained: Retained;
   readonly #presence: Presence;
   readonly #standby: Standby;
+  readonly #services: Services;
   readonly #sessions = new Map<string, Session>();
   readonly #walker = new FrameWalker();
   /** For frames that cross chunks. */
@@ -116,6 +122,16 @@ export class Relay {
       receiversOf: (subject) => this.#routes.targetsOf(subject).sessions,
       nextOrder: () => ++this.#order,
       wallTime: () => clock.wallTime(),
+      onSaid: (frame) => this.#services.taps.say(frame),
+    });
+    this.#services = new Services({
+      clock,
+      hostId,
+      outlet: this.#outlet,
+      nextOrder: () => ++this.#order,
+      isGone: options.isGone ?? (() => false),
+      relay: (frame) => this.#relayWill(frame),
+      flush: () => this.#endTurn(),
     });
     this.#standby = new Standby({
       clock,
@@ -127,9 +143,15 @@ export class Relay {
     this.#queries = new Queries({
       hostId,
       outlet: this.#outlet,
-      respondersOf: (subject) => this.#routes.respondersOf(subject),
+      respondersOf: (subject) =>
+        subject === SLOTS_SUBJECT
+          ? this.#presence.present().map(({ itself }) => itself)
+          : this.#routes.respondersOf(subject),
       peerAt: (bytes, at) => this.#sessions.get(peerKeyAt(bytes, at)),
       answerSystemQuery: (subject) => this.#presence.answer(subject),
+      takeSystemQuery: (query) => this.#services.ask(query),
+      cancelSystemQuery: (asker, id) => this.#services.cancel(asker, id),
+      onAnswer: (frame) => this.#services.taps.say(frame),
     });
     this.#groups = new Groups({
       clock,
@@ -194,12 +216,19 @@ export class Relay {
     this.#endTurn();
   }
 
+  /** Keeps wills in a store, and publishes those in `left` whose peers are not back when the gate opens. */
+  keepWillsIn(store: RetainedStore, left: Buffer): void {
+    this.#services.keepWillsIn(store, left);
+  }
+
   /** Lets everybody in: from now on frames are relayed. */
   openGate(previousEpoch: number, absent: readonly RosterEntry[] = []): void {
     this.#previousEpoch = previousEpoch;
+    this.#services.opened(this.#gate === undefined ? [] : this.#gate.unaccounted);
     const joined = [...this.#sessions.values()].filter(({ state }) => state === 'joined');
     for (const session of joined) this.#letIn(session, this.#gate?.isLate(session.peerId) ?? false);
     for (const entry of absent) this.#presence.absent(entry);
+    this.#services.publishWillsOf(absent);
     // who is back was not away
     for (const session of joined) if (session.join?.lastEpoch === 0) this.#presence.joined(session);
     this.#endTurn();
@@ -243,6 +272,7 @@ export class Relay {
 
   #stop(): void {
     this.#gate?.stop();
+    this.#services.stop(this.#sessions.size === 0);
     this.#sweepTimer.cancel();
     this.#settling.stop();
   }
@@ -251,12 +281,14 @@ export class Relay {
   #endTurn(onWritten?: () => void): void {
     this.#retained.write();
     this.#settling.settle();
+    this.#services.taps.flush();
     this.#outlet.flush(onWritten);
   }
 
   #receive(session: Session, splitter: FrameSplitter, chunk: Buffer): void {
     if (session.state === 'gone') return;
     session.lastHeard = this.#clock.now();
+    if (session.isSilent) this.#hear(session);
     let memory: Buffer | undefined;
     try {
       memory = splitter.push(chunk);
@@ -314,6 +346,7 @@ export class Relay {
       bytes.subarray(runStart, walker.at),
     );
     if (published) this.#account(session);
+    if (this.#services.taps.isActive) this.#services.taps.copy(session, bytes, start, walker.at);
     return walker.at;
   }
 
@@ -463,6 +496,8 @@ export class Relay {
     session.join = join;
     session.state = 'joined';
     this.#order = Math.max(this.#order, join.highestOrder);
+    for (const { token } of join.claims ?? []) this.#order = Math.max(this.#order, token);
+    this.#services.joined(session, join);
     this.#settling.open(session, join.firstUnsettled);
     for (const spec of join.slots) {
       const refusal = this.#register(session, spec);
@@ -582,6 +617,8 @@ export class Relay {
     const silence = now - session.lastHeard;
     if (!session.backlogged) session.lastProgress = now;
     const stuck = now - session.lastProgress;
+    const unanswered = session.pingedAt > session.lastHeard ? now - session.pingedAt : 0;
+    if (silence > SILENCE_TIMEOUT && unanswered > UNANSWERED_AFTER) this.#announceSilence(session);
     if (silence > PING_AFTER && now - session.pingedAt > PING_AFTER) {
       session.pingedAt = now;
       this.#outlet.post(session, this.#pingFrame);
@@ -597,6 +634,21 @@ export class Relay {
 
   #isSilent(session: Session): boolean {
     return this.#clock.now() - session.lastHeard > SILENCE_TIMEOUT;
+  }
+
+  /** Others are told that it is gone; its link stays, so that it misses nothing if it comes to itself in time. */
+  #announceSilence(session: Session): void {
+    if (session.isSilent || session.state !== 'open') return;
+    session.isSilent = true;
+    this.#services.silent(session);
+    this.#presence.left(session, 'unresponsive');
+    this.#services.publishWill(session);
+  }
+
+  #hear(session: Session): void {
+    session.isSilent = false;
+    this.#services.heard(session);
+    this.#presence.joined(session);
   }
 
   #stall(session: Session): void {
@@ -624,6 +676,21 @@ export class Relay {
       const count = readFlags(run, at) & Flag.resent ? undefined : messageCount(run, at);
       for (const slot of this.#routes.slotsOf(readSubject(run, at), session)) session.miss(slot.id, count);
     }
+  }
+
+  // — what is not from a peer's present link, or not for its receivers —
+
+  #relayWill(frame: Buffer): void {
+    if (readFlags(frame, 0) & Flag.retain) this.#retained.keepWill(frame);
+    const { grouping, sessions } = this.#routes.targetsOf(readSubject(frame, 0));
+    if (grouping !== undefined) this.#groups.tell(assignMembers(grouping), frame);
+    else {
+      for (const session of sessions) {
+        if (session.stalled) this.#countMissed(session, frame);
+        else this.#outlet.post(session, frame);
+      }
+    }
+    this.#services.taps.say(frame);
   }
 
   // — leaving —
@@ -654,9 +721,17 @@ export class Relay {
     if (cause === 'closed') this.#retained.forgetSender(session.peerId);
     if (this.#sessions.get(peerKey(session.peerId)) === session)
       this.#sessions.delete(peerKey(session.peerId));
-    if (wasOpen && cause !== undefined) this.#presence.left(session, cause);
+    // after its announcement: whoever is granted a name can know that its owner is gone
+    if (wasOpen && cause !== undefined) this.#announceEnd(session, cause);
+    this.#services.left(session, cause);
     this.#standby.dismiss(session);
     session.registrations.clear();
     this.#onPeersChanged?.(this.#sessions.size);
+  }
+
+  #announceEnd(session: Session, cause: LeaveCause): void {
+    if (session.isSilent) return;
+    this.#presence.left(session, cause);
+    if (cause !== 'closed') this.#services.publishWill(session);
   }
 }

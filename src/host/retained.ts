@@ -80,7 +80,7 @@ export class Retained {
       highest = Math.max(highest, readU64(frame, At.order));
       this.#restore(frame);
     }
-    this.#isTorn = this.#kept.size > 0;
+    this.#isTorn = this.#kept.size > 0 || this.#values.size > 0;
     this.retry();
     return highest;
   }
@@ -104,9 +104,16 @@ export class Retained {
     return true;
   }
 
+  /** Keeps a message that its publisher will not send again, if there is room. */
+  keepWill(frame: Buffer): void {
+    if (!this.#hasRoom(frame) && !this.#hasRoomAfterPruning(frame)) return;
+    this.#set(frame);
+    this.#unwritten.push(frame);
+  }
+
   /** Writes what was kept since the last call; what cannot be written goes on waiting. */
   write(): void {
-    if (this.#waiting.length === 0 || this.#isTorn) return;
+    if (this.#unwritten.length === 0 || this.#isTorn) return;
     try {
       this.#writeNow();
     } catch {
@@ -155,7 +162,8 @@ export class Retained {
   }
 
   #restore(frame: Buffer): void {
-    this.#note(peerKeyAt(frame, At.sender), readU64(frame, At.sequence));
+    const sequence = readU64(frame, At.sequence);
+    if (sequence > 0) this.#note(peerKeyAt(frame, At.sender), sequence);
     if (readSubject(frame, 0) !== '') this.#set(frame);
   }
 

@@ -44,6 +44,10 @@ export class Session {
   stuck = false;
   join: Join | undefined;
   readonly registrations = new Map<number, Registration>();
+  /** Stands for the peer itself, which answers queries about it. */
+  readonly itself: Registration;
+  /** Whether it was announced as unresponsive, and was not heard since. */
+  isSilent = false;
   /** Its own messages, if it published any. */
   sender: Sender | undefined;
   /** Those whose messages it was handed and has not acknowledged. */
@@ -65,6 +69,8 @@ export class Session {
     this.lastProgress = options.now;
     this.pingedAt = options.now;
     this.connectedAt = options.wallTime;
+    const counts = { openQueries: 0, openMessages: 0, lastHanded: 0 };
+    this.itself = { session: this, id: 0, role: 'responder', pattern: '$slots', ...counts };
   }
 
   get backlogged(): boolean {

@@ -25,6 +25,18 @@ export interface OpenOptions {
   reconnectTimeout?: number;
   /** Gives up opening. Has no effect once the bus is open. */
   signal?: AbortSignal;
+  /** Published by the host when this peer goes without closing: crashed, or silent. */
+  will?: Will;
+}
+
+/** A message that the host keeps for its peer; at most 64 KiB in all. Its data is encoded by `openBus`. */
+export interface Will {
+  subject: string;
+  data?: unknown;
+  /** At most 32, 4 KiB in all. */
+  headers?: Record<string, string>;
+  /** Keep it as the last value of its subject. @default false */
+  retain?: boolean;
 }
 
 /** Options of `publish`. */
@@ -161,6 +173,23 @@ export interface Responder extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** Options of `claim`. */
+export interface ClaimOptions {
+  /** Stops waiting. Has no effect once the claim is ours. */
+  signal?: AbortSignal;
+}
+
+/** A name that is this peer's, and nobody else's on the bus. */
+export interface Claim extends AsyncDisposable {
+  readonly name: string;
+  /** Higher than that of every earlier claim of this name: what it protects can refuse whoever comes with a lower one. */
+  readonly token: number;
+  /** Resolves when the claim is over, never rejects: to undefined after `release`, else to the reason. */
+  readonly lost: Promise<Error | undefined>;
+  /** The next in line gets the name. Does nothing when the claim is over. */
+  release(): Promise<void>;
+}
+
 export type BusState = 'connecting' | 'connected' | 'reconnecting' | 'draining' | 'closed';
 
 /** One peer on the bus. */
@@ -249,6 +278,12 @@ export interface Bus extends AsyncDisposable {
     handler: QueryHandler<Question>,
     options?: RespondOptions,
   ): Promise<Responder>;
+  /**
+   * Resolves when the name is this peer's alone; others that ask for it wait in line.
+   * @param name a subject's grammar
+   * @throws MAILSLOT_INVALID_NAME, _QUOTA_EXCEEDED, _UNREACHABLE, _CLOSED; `signal.reason`
+   */
+  claim(name: string, options?: ClaimOptions): Promise<Claim>;
   peers(): Promise<Peer[]>;
   /** What happens from now on; ends with the bus or the signal. */
   events(options?: { signal?: AbortSignal }): AsyncIterableIterator<BusEvent>;

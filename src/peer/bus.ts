@@ -13,7 +13,7 @@ import type { Clock, KeepAlive } from '../util/clock.js';
 import { controlFrame, type Join } from '../wire/control.js';
 import { Flag, headSize, Kind } from '../wire/frame.js';
 import { isPeerIdAt, type PeerId } from '../wire/peer-id.js';
-import { isPeerInfo } from '../wire/presence.js';
+import { isPeerInfo, type PeerInfo } from '../wire/presence.js';
 import { checkPattern, checkSubject } from '../wire/subject.js';
 import { encodeValue } from '../wire/values.js';
 import type {
@@ -21,6 +21,8 @@ import type {
   BusEvent,
   BusState,
   BusStats,
+  Claim,
+  ClaimOptions,
   Peer,
   PublishOptions,
   QueryAllOptions,
@@ -33,20 +35,24 @@ import type {
   SubscribeOptions,
 } from './api.js';
 import { Asker, type Question } from './asker.js';
+import { Claims } from './claims.js';
 import { Connection } from './connection.js';
 import { EventHub } from './event-hub.js';
+import { type Ask, asks, systemQuestion } from './host-queries.js';
 import { Inbox } from './inbox.js';
 import type { IncomingMessage, Message } from './message.js';
 import { checkHandler, checkNumber, checkOptions, checkSignal } from './options.js';
 import { Outbox } from './outbox.js';
 import { PeerSession } from './peer-session.js';
+import { toPeer } from './presence-watch.js';
 import { PublishPromise } from './publish-promise.js';
 import { checkHeaders, checkPeer, Publisher, refusedError, tooLarge } from './publisher.js';
 import { Registrations } from './registrations.js';
 import { ReplyStream } from './reply-stream.js';
 import { Responders } from './responder.js';
 import type { Gap } from './slot-queue.js';
-import { Slots, toPeer } from './slots.js';
+import type { SlotReport } from './slot-reports.js';
+import { Slots } from './slots.js';
 
 export interface OpenBusOptions {
   name: string;
@@ -58,6 +64,8 @@ export interface OpenBusOptions {
   /** What the pid counts in; undefined where that cannot be told. */
   pidNamespace: string | undefined;
   mayHost: boolean;
+  /** The frame of its will, if it has one. */
+  will?: Uint8Array | undefined;
   windowBytes: number;
   maxMessageBytes: number;
   openTimeout: number;
@@ -90,6 +98,7 @@ export class OpenBus implements Bus {
   readonly #registrations: Registrations;
   readonly #asker: Asker;
   readonly #responders: Responders;
+  readonly #claims: Claims;
   readonly #connection: Connection;
   readonly #keepAlive: KeepAlive;
   #reconnects = 0;
@@ -134,9 +143,11 @@ export class OpenBus implements Bus {
       registrations: this.#registrations,
       maxMessageBytes,
       emit: (event) => this.#events.emit(event),
+      listPeers: () => this.#listPeers(),
     });
     this.#publisher = new Publisher({ clock, peerId, outbox: this.#outbox, maxMessageBytes });
     this.#asker = new Asker({ clock, peerId, maxMessageBytes, send });
+    this.#claims = new Claims({ clock, ask: (question, listener) => this.#asker.ask(question, listener) });
     this.#responders = new Responders({
       clock,
       peerId,
@@ -144,6 +155,8 @@ export class OpenBus implements Bus {
       send,
       onClosed: (responder) => this.#registrations.forget(responder.id),
     });
+    // no registration: every peer answers this
+    this.#responders.answer('$slots', () => this.#reportSlots());
     this.#connection = new Connection({
       clock,
       openTimeout: options.openTimeout,
@@ -329,21 +342,23 @@ export class OpenBus implements Bus {
     return responder;
   }
 
-  // — presence, events, figures —
+  // — claims, presence, events, figures —
+
+  async claim(name: string, options: ClaimOptions = {}): Promise<Claim> {
+    this.#checkOpen('claim');
+    return this.#claims.claim(name, options);
+  }
+
+  [asks]: Ask = (question, listener) => this.#asker.ask(question, listener);
 
   async peers(): Promise<Peer[]> {
     this.#checkOpen('peers');
-    const question = {
-      subject: '$peers',
-      data: Buffer.from(encodeValue(null)),
-      headers: undefined,
-      to: undefined,
-      timeout: QUERY_TIMEOUT,
-      signal: undefined,
-      all: false,
-    };
-    const { data } = await this.#ask(question);
-    if (Array.isArray(data) && data.every(isPeerInfo)) return data.map(toPeer);
+    return (await this.#listPeers()).map(toPeer);
+  }
+
+  async #listPeers(): Promise<PeerInfo[]> {
+    const { data } = await this.#ask(systemQuestion('$peers', null, { timeout: QUERY_TIMEOUT }));
+    if (Array.isArray(data) && data.every(isPeerInfo)) return data;
     const message = 'peers: the host answered something else than a list of peers; see which program hosts';
     throw new MailslotError('MAILSLOT_PROTOCOL_VIOLATION', message);
   }
@@ -372,6 +387,16 @@ export class OpenBus implements Bus {
       queries: { open: this.#asker.open, asked: this.#asker.asked, answered: this.#responders.answered },
       reconnects: this.#reconnects,
     };
+  }
+
+  /** What others are told of the slots here. */
+  #reportSlots(): SlotReport[] {
+    const groups = new Map(this.#registrations.list().map(({ id, group }) => [id, group]));
+    const { slots } = this.stats();
+    return this.#slots.all().map(({ id }, index) => {
+      const group = groups.get(id);
+      return { ...slots[index]!, ...(group === undefined ? {} : { group }) };
+    });
   }
 
   // — ending —
@@ -450,7 +475,8 @@ export class OpenBus implements Bus {
   #join(): Join {
     this.#outbox.rewind();
     this.#inbox.relink();
-    const { pidNamespace } = this.#options;
+    const { pidNamespace, will } = this.#options;
+    const claims = this.#claims.list();
     return {
       minor: 0,
       label: this.#options.label,
@@ -459,9 +485,11 @@ export class OpenBus implements Bus {
       lastEpoch: this.#connection.epoch,
       ...(this.#connection.isLate ? { late: true } : {}),
       ...(pidNamespace === undefined ? {} : { pidNamespace }),
-      highestOrder: this.#inbox.highestOrder,
+      highestOrder: Math.max(this.#inbox.highestOrder, this.#claims.highestToken),
       firstUnsettled: this.#outbox.firstUnsettled,
       slots: this.#registrations.list(),
+      ...(claims.length === 0 ? {} : { claims }),
+      ...(will === undefined ? {} : { will }),
     };
   }
 
@@ -469,6 +497,8 @@ export class OpenBus implements Bus {
     this.#registrations.allOpened();
     this.#connection.session?.flush();
     this.#asker.sendWaiting();
+    this.#claims.linkOpened();
+    this.#slots.linkOpened();
     if (this.#options.hostedEpoch() === epoch && epoch > 0) this.#events.emit({ type: 'took-over', epoch });
     this.#events.emit({ type: 'connected', epoch, hosting: this.hosting });
   }
@@ -477,6 +507,7 @@ export class OpenBus implements Bus {
     this.#reconnects += 1;
     this.#asker.linkLost();
     this.#responders.linkLost();
+    this.#claims.linkLost();
     this.#events.emit({ type: 'disconnected', epoch, cause });
   }
 

@@ -56,6 +56,11 @@ export class NotedMessages {
       this.#offer(named, walker, { ...from }, { hold, retained: true });
       return from;
     }
+    // a will: nobody counts it, and nobody waits for it to be taken
+    if (walker.sequence === 0) {
+      this.#offer(named, walker, { ...from }, { hold });
+      return from;
+    }
     const isResent = (walker.flags & Flag.resent) !== 0;
     const isAgain = note.redelivered === true || isResent;
     const members = named.filter((slot) => slot.group !== undefined);

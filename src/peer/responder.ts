@@ -79,6 +79,12 @@ export class Responders {
     return responder;
   }
 
+  /** Answers queries on this subject for as long as the Bus lives, beside what the program opens. */
+  answer(subject: string, handler: QueryHandler): void {
+    const own = { id: 0, pattern: subject, handler, concurrency: 1, onClose: () => {} };
+    this.#trie.add(subject, new OpenResponder(own));
+  }
+
   all(): Iterable<OpenResponder> {
     return this.#responders.values();
   }

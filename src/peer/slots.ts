@@ -2,11 +2,12 @@
 // into events.
 import { SLOT_CAPACITY, SLOT_CAPACITY_BYTES, STALL_TIMEOUT, STALL_TIMEOUT_MAX } from '../limits.js';
 import type { Clock } from '../util/clock.js';
-import { isPeerInfo, type PeerInfo, type PeerLeft } from '../wire/presence.js';
-import type { BusEvent, Peer, SubscribeOptions } from './api.js';
+import type { PeerInfo } from '../wire/presence.js';
+import type { BusEvent, SubscribeOptions } from './api.js';
 import type { Inbox } from './inbox.js';
 import type { Message } from './message.js';
 import { checkFlag, checkGroup, checkNumber, checkOptions, checkSignal, checkWord } from './options.js';
+import { PresenceWatch } from './presence-watch.js';
 import type { Registrations } from './registrations.js';
 import { type Blame, OpenSlot, type SlotOwner } from './slot.js';
 import { SlotWatch } from './slot-watch.js';
@@ -17,6 +18,8 @@ export interface SlotsOptions {
   registrations: Registrations;
   maxMessageBytes: number;
   emit(event: BusEvent): void;
+  /** Asks the host who is on the bus. */
+  listPeers(): Promise<PeerInfo[]>;
 }
 
 const OPTIONS = [
@@ -35,10 +38,16 @@ export class Slots {
   readonly #options: SlotsOptions;
   readonly #watch: SlotWatch;
   #presence: OpenSlot | undefined;
+  readonly #presenceWatch: PresenceWatch;
 
   constructor(options: SlotsOptions) {
     this.#options = options;
     this.#watch = new SlotWatch(options.clock);
+    this.#presenceWatch = new PresenceWatch({
+      clock: options.clock,
+      list: () => options.listPeers(),
+      emit: (event) => options.emit(event),
+    });
   }
 
   /** Those that the program opened. */
@@ -78,7 +87,16 @@ export class Slots {
     this.#presence = this.#make(PRESENCE_PATTERN, settings, owner);
     // fails only when the bus closes, which its listeners are told anyway
     this.#register(this.#presence, { retained: false }).catch(() => {});
-    void this.#presence.consume((item) => this.#takePresence(item as Message));
+    void this.#presence.consume((item) => {
+      const { subject, data } = item as Message;
+      this.#presenceWatch.take(subject, data);
+    });
+    void this.#presenceWatch.refresh();
+  }
+
+  /** OPEN came: who is on the bus may be others than before. */
+  linkOpened(): void {
+    if (this.#presence !== undefined) void this.#presenceWatch.refresh();
   }
 
   async closeAll(): Promise<void> {
@@ -129,17 +147,6 @@ export class Slots {
     const spec = { id, role: 'slot', pattern, ...(isMember ? { group } : { retained }) } as const;
     return this.#options.registrations.register(spec, () => slot.close(), signal);
   }
-
-  #takePresence({ subject, data }: Message): void {
-    if (!isPeerInfo(data)) return;
-    const { cause, ...info } = data as PeerLeft;
-    if (subject === '$presence.left') this.#options.emit({ type: 'peer-left', peer: toPeer(info), cause });
-    else this.#options.emit({ type: 'peer-joined', peer: toPeer(info) });
-  }
-}
-
-export function toPeer({ connectedAt, ...info }: PeerInfo): Peer {
-  return { ...info, connectedAt: new Date(connectedAt) };
 }
 
 function checkSubscribeOptions(options: SubscribeOptions) {

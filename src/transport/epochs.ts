@@ -24,7 +24,7 @@ export interface HighestEpoch {
 }
 
 const POINTER = /^e([1-9][0-9]{0,14})$/;
-const OF_AN_EPOCH = /^(?:[epr]|c(?=[0-9]+-))([1-9][0-9]{0,14})(?:-[0-9]+)?$/;
+const OF_AN_EPOCH = /^(?:[eprw]|c(?=[0-9]+-))([1-9][0-9]{0,14})(?:-[0-9]+)?$/;
 
 export async function readHighest(bus: BusDirectory, clock: Clock): Promise<HighestEpoch> {
   const epoch = highestOf(readdirSync(bus.path));

@@ -1,5 +1,5 @@
-// The file `r<N>` of a bus folder: the last values that the host of epoch N keeps, in frames as on the wire, for the
-// host after it. Appended to before anybody is told that a value is kept, so that it survives the host's process; it
+// Files of a bus folder that hold frames as on the wire, for the host after the one that writes them: `r<N>` the last
+// values that the host of epoch N keeps, `w<N>` the wills of its peers. Appended to before anybody is told that a value is kept, so that it survives the host's process; it
 // is not synced, so it may not survive the machine's. What the frames mean, and which are out of date, is the
 // host's matter (host/retained.ts).
 import {
@@ -21,7 +21,10 @@ import { type BusDirectory, ownUid } from './bus-directory.js';
 
 // Windows does not have it.
 const O_NOFOLLOW = constants.O_NOFOLLOW ?? 0;
-const NAME = /^r([1-9][0-9]{0,14})$/;
+const NAME = /^([rw])([1-9][0-9]{0,14})$/;
+
+/** Which of the files: values or wills. */
+type Letter = 'r' | 'w';
 
 export class RetainedFile {
   readonly #path: string;
@@ -29,8 +32,8 @@ export class RetainedFile {
   #fd: number | undefined;
   #size = 0;
 
-  constructor(bus: BusDirectory, epoch: number, clock: Clock) {
-    this.#path = join(bus.path, `r${epoch}`);
+  constructor(bus: BusDirectory, epoch: number, clock: Clock, letter: Letter = 'r') {
+    this.#path = join(bus.path, `${letter}${epoch}`);
     this.#draft = join(bus.path, `t${clock.randomBytes(8).toString('hex')}`);
   }
 
@@ -84,13 +87,21 @@ export class RetainedFile {
  * than a host writes, counts as nothing: values are kept as a service and must never keep a host from serving.
  */
 export function readRetained(bus: BusDirectory, epoch: number): Buffer {
-  const last = Math.max(0, ...numbersIn(bus.path).filter((number) => number < epoch));
-  return last === 0 ? Buffer.alloc(0) : readOwn(join(bus.path, `r${last}`));
+  const last = epochsIn(bus.path, 'r', epoch).at(-1);
+  return last === undefined ? Buffer.alloc(0) : readOwn(join(bus.path, `r${last}`));
 }
 
-function numbersIn(folder: string): number[] {
+/** The wills that the hosts before this epoch had, the last one's behind that of the others: some died in their gates. */
+export function readWills(bus: BusDirectory, epoch: number): Buffer {
+  return Buffer.concat(epochsIn(bus.path, 'w', epoch).map((number) => readOwn(join(bus.path, `w${number}`))));
+}
+
+/** The epochs below this one that have such a file, rising. */
+function epochsIn(folder: string, letter: Letter, below: number): number[] {
   try {
-    return readdirSync(folder).map((name) => Number(NAME.exec(name)?.[1] ?? 0));
+    const names = readdirSync(folder).map((name) => NAME.exec(name));
+    const numbers = names.map((match) => (match?.[1] === letter ? Number(match[2]) : 0));
+    return numbers.filter((number) => number > 0 && number < below).sort((a, b) => a - b);
   } catch {
     // somebody removed the folder: the election finds that out
     return [];

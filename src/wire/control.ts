@@ -1,10 +1,17 @@
 // What the data of every frame kind but PUBLISH, QUERY and REPLY holds: types, encoding, and the checks a
 // receiver makes before it believes any of it. Unknown keys are ignored, so that a later minor version may add.
-import { BUS_NAME, MAX_JOIN_COUNT, MAX_LABEL_BYTES, MAX_PID_NAMESPACE_BYTES } from '../limits.js';
+import {
+  BUS_NAME,
+  MAX_CLAIMS_PER_PEER,
+  MAX_JOIN_COUNT,
+  MAX_LABEL_BYTES,
+  MAX_PID_NAMESPACE_BYTES,
+  MAX_WILL_BYTES,
+} from '../limits.js';
 import { encodeFrame, FrameFault, type FrameFields, Kind, readTail } from './frame.js';
 import { PEER_ID_BYTES, type PeerId } from './peer-id.js';
 import { scanValue } from './scanner.js';
-import { isPattern } from './subject.js';
+import { isPattern, isSubject } from './subject.js';
 import { decodeValue, encodeValue } from './values.js';
 
 /** Versions of the protocol: the major one is the handshake's version byte, both sides use the lower minor. */
@@ -50,6 +57,42 @@ export interface Join {
   /** The sequence of the first message it will send again, or of its next one. */
   firstUnsettled: number;
   slots: SlotSpec[];
+  /** The names it owns. */
+  claims?: HeldClaim[];
+  /** The frame that the host publishes when this peer goes without a goodbye. */
+  will?: Uint8Array;
+}
+
+/** A name that a peer owns, and the token it was granted with. */
+export interface HeldClaim {
+  name: string;
+  token: number;
+}
+
+/** peer → host, the data of a QUERY on `$claim`. */
+export interface ClaimRequest {
+  name: string;
+  /** Of a grant of an earlier link, which is to go on. */
+  token?: number;
+}
+
+/** host → peer, the data of a REPLY to it with the flag `more`: the name is this peer's. */
+export interface ClaimGrant {
+  token: number;
+}
+
+/** peer → host, the data of a QUERY on `$tap`. */
+export interface TapRequest {
+  /** Of the subjects that are wanted; without it everything is. */
+  pattern?: string;
+}
+
+/** host → peer, the data of each REPLY to it. */
+export interface TapCopy {
+  /** Whole frames, one behind the other, as they were relayed. */
+  frames: Uint8Array;
+  /** How many were left out before these, because they would have had to wait; each message of a batch counts. */
+  dropped: number;
 }
 
 /** host → peer: the gate is open. */
@@ -173,6 +216,8 @@ const either =
 
 const MAX_LIST = 65_536;
 const MAX_REASON_BYTES = 4_096;
+const claimName: Check = (value) => isSubject(value);
+const frameBytes: Check = (value) => value instanceof Uint8Array;
 const slotSpec = {
   id: uint,
   role: oneOf('slot', 'responder'),
@@ -196,6 +241,8 @@ const checks = {
     highestOrder: joinCount,
     firstUnsettled: (value) => joinCount(value) && value !== 0,
     slots: list(record(slotSpec), MAX_LIST),
+    claims: optional(list(record({ name: claimName, token: joinCount }), MAX_CLAIMS_PER_PEER)),
+    will: optional((value) => frameBytes(value) && (value as Uint8Array).length <= MAX_WILL_BYTES),
   }),
   OPEN: record({ previous: uint, order: uint }),
   'SLOT request': either(
@@ -228,6 +275,10 @@ const checks = {
   GOAWAY: record({ code: text(64), reason: text(MAX_REASON_BYTES) }),
   'error REPLY': record({ code: text(64), message: text(1_048_576), responderCode: optional(text(256)) }),
   'count REPLY': uint,
+  'claim QUERY': record({ name: claimName, token: optional(uint) }),
+  'claim REPLY': record({ token: uint }),
+  'tap QUERY': record({ pattern: optional(pattern) }),
+  'tap REPLY': record({ frames: frameBytes, dropped: uint }),
 } satisfies Record<string, Check>;
 
 interface Shapes {
@@ -247,6 +298,10 @@ interface Shapes {
   GOAWAY: GoAway;
   'error REPLY': ErrorReply;
   'count REPLY': number;
+  'claim QUERY': ClaimRequest;
+  'claim REPLY': ClaimGrant;
+  'tap QUERY': TapRequest;
+  'tap REPLY': TapCopy;
 }
 
 /**
@@ -285,6 +340,10 @@ const kinds = {
   GOAWAY: Kind.goaway,
   'error REPLY': Kind.reply,
   'count REPLY': Kind.reply,
+  'claim QUERY': Kind.query,
+  'claim REPLY': Kind.reply,
+  'tap QUERY': Kind.query,
+  'tap REPLY': Kind.reply,
 } satisfies Record<keyof Shapes, number>;
 
 /** Encodes a control frame; `fields` adds what it needs beside its data. */

@@ -48,6 +48,11 @@ export class Running {
     return this.#waitFor(this.child.stdout, () => this.#stdout.includes(text), text);
   }
 
+  /** Whether stdout holds `text` by now. */
+  shown(text: string): boolean {
+    return this.#stdout.includes(text);
+  }
+
   #waitFor(stream: NodeJS.ReadableStream, holds: () => boolean, text: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const look = () => holds() && resolve();
