@@ -208,3 +208,5 @@ export const LIVING_CANDIDATE = 5;
 export const PEER_PING_DELAY = 3_500;
 /** How often a host touches its pointer, for cleaners that go by age. Whoever watches the folder wakes each time. */
 export const POINTER_TOUCH_INTERVAL = 600_000;
+/** A reply of a stream costs one more credit for each so many bytes of its frame: 64 credits are 4 MiB, as a window. */
+export const STREAM_CREDIT_BYTES = 64 * KiB;

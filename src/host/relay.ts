@@ -127,7 +127,7 @@ export class Relay {
     this.#queries = new Queries({
       hostId,
       outlet: this.#outlet,
-      respondersOf: (subject) => this.#routes.respondersOf(subject),
+      answerers: (bytes, at, length) => this.#routes.answerers(bytes, at, length),
       peerAt: (bytes, at) => this.#sessions.get(peerKeyAt(bytes, at)),
       answerSystemQuery: (subject) => this.#presence.answer(subject),
     });

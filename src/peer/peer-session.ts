@@ -227,8 +227,7 @@ export class PeerSession {
       case Kind.query:
         return responders.takeQuery(bytes, at, size);
       case Kind.credit:
-        // for streamed answers, which this version does not give
-        return;
+        return responders.takeCredit(bytes, at, size);
       case Kind.cancel:
         return responders.cancel(bytes, at);
       case Kind.ack:

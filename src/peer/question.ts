@@ -1,0 +1,109 @@
+// Makes questions of what a program passes to query, queryAll and queryStream: checked, and encoded during the
+// call. It asks nobody; asker.ts does.
+import { MAX_TIMEOUT, QUERY_ALL_TIMEOUT, QUERY_TIMEOUT } from '../limits.js';
+import type { Clock } from '../util/clock.js';
+import { At, encodeFrame, Flag, type FrameFields, headSize, Kind, writeU64 } from '../wire/frame.js';
+import { FrameTemplate } from '../wire/frame-template.js';
+import type { PeerId } from '../wire/peer-id.js';
+import { checkSubject } from '../wire/subject.js';
+import { encodeValue } from '../wire/values.js';
+import { checkNumber, checkOptions, checkSignal } from './options.js';
+import { checkHeaders, checkPeer, tooLarge } from './publisher.js';
+
+/** What is asked. */
+export interface Question {
+  readonly subject: string;
+  /** Its whole frame, but for the sequence. */
+  readonly frame: Buffer;
+  /** ms until it fails by itself; undefined for a stream, whose reader has patience with each reply anew. */
+  readonly timeout: number | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly all: boolean;
+}
+
+type Call = 'query' | 'queryAll';
+
+/** Any of the options that a call takes; which ones is checked. */
+interface QuestionOptions {
+  timeout?: number;
+  headers?: Record<string, string>;
+  to?: string;
+  signal?: AbortSignal;
+}
+
+const takes = {
+  query: ['timeout', 'headers', 'signal', 'to'],
+  queryAll: ['timeout', 'headers', 'signal', 'max'],
+} satisfies Record<Call, string[]>;
+
+/** Subjects whose heads are kept ready; beyond that all are dropped and made anew. */
+const KEPT_TEMPLATES = 1_024;
+
+export class Questions {
+  readonly #clock: Clock;
+  readonly #peerId: PeerId;
+  readonly #maxMessageBytes: number;
+  /** By subject, for queries without options. */
+  readonly #templates = new Map<string, FrameTemplate>();
+
+  constructor(options: { clock: Clock; peerId: PeerId; maxMessageBytes: number }) {
+    this.#clock = options.clock;
+    this.#peerId = options.peerId;
+    this.#maxMessageBytes = options.maxMessageBytes;
+  }
+
+  /** @throws MailslotError as `query` rejects; `signal.reason` */
+  make(call: Call, subject: string, data: unknown, options: QuestionOptions | undefined): Question {
+    if (options === undefined && call === 'query') return this.#plain(subject, data);
+    const given = options === undefined ? {} : options;
+    checkOptions(given, call, takes[call]);
+    checkSubject(subject, call);
+    const all = call === 'queryAll';
+    const { timeout = all ? QUERY_ALL_TIMEOUT : QUERY_TIMEOUT, signal } = given;
+    checkNumber(timeout, { call, option: 'timeout', min: 1, max: MAX_TIMEOUT });
+    checkSignal(signal, call);
+    signal?.throwIfAborted();
+    const fields = {
+      ...this.#fields(subject, timeout),
+      flags: all ? Flag.all : 0,
+      headers: checkHeaders(given.headers, call),
+      to: checkPeer(given.to, call)?.bytes,
+      time: this.#clock.wallTime(),
+    };
+    const body = encodeValue(data, call);
+    this.#checkSize(call, subject, headSize(fields) + body.length);
+    return { subject, frame: encodeFrame({ ...fields, data: body }), timeout, signal, all };
+  }
+
+  /** To the host itself, on a subject that programs cannot use. */
+  toHost(subject: string): Question {
+    const template = new FrameTemplate(this.#fields(subject, QUERY_TIMEOUT));
+    const frame = template.frame(encodeValue(null));
+    return { subject, frame, timeout: QUERY_TIMEOUT, signal: undefined, all: false };
+  }
+
+  #plain(subject: string, data: unknown): Question {
+    const template = this.#templates.get(subject) ?? this.#keepTemplate(subject);
+    const body = encodeValue(data, 'query');
+    this.#checkSize('query', subject, template.size + body.length);
+    const frame = template.frame(body);
+    writeU64(frame, At.time, this.#clock.wallTime());
+    return { subject, frame, timeout: QUERY_TIMEOUT, signal: undefined, all: false };
+  }
+
+  #keepTemplate(subject: string): FrameTemplate {
+    checkSubject(subject, 'query');
+    if (this.#templates.size >= KEPT_TEMPLATES) this.#templates.clear();
+    const template = new FrameTemplate(this.#fields(subject, QUERY_TIMEOUT));
+    this.#templates.set(subject, template);
+    return template;
+  }
+
+  #fields(subject: string, ttl: number): Omit<FrameFields, 'data'> {
+    return { kind: Kind.query, sender: this.#peerId.bytes, subject, ttl };
+  }
+
+  #checkSize(call: Call, subject: string, size: number): void {
+    if (size > this.#maxMessageBytes) throw tooLarge(call, subject, size, this.#maxMessageBytes);
+  }
+}
