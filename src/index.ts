@@ -16,6 +16,7 @@ export type {
   QueryContext,
   QueryHandler,
   QueryOptions,
+  QueryStreamOptions,
   Receipt,
   Responder,
   RespondOptions,

@@ -2,12 +2,13 @@
 //
 // Invariant: every open query settles: with a reply, an error, its time-out, its signal, or the end of the link.
 import { MailslotError } from '../errors.js';
-import { MAX_OPEN_QUERIES, MAX_OPEN_QUERY_BYTES } from '../limits.js';
+import { MAX_OPEN_QUERIES, MAX_OPEN_QUERY_BYTES, STREAM_CREDIT } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
 import type { Deadlines } from '../util/deadlines.js';
-import { cancelFrame, readControl } from '../wire/control.js';
+import { cancelFrame, controlFrame, readControl } from '../wire/control.js';
+import { creditOf } from '../wire/credit.js';
 import { At, Flag, FrameFault, readFlags, readRef, writeTtl, writeU64 } from '../wire/frame.js';
-import type { PeerId } from '../wire/peer-id.js';
+import { PEER_ID_BYTES, type PeerId } from '../wire/peer-id.js';
 import { failedReply, messageOf } from './incoming.js';
 import type { IncomingMessage } from './message.js';
 import type { Question } from './question.js';
@@ -17,6 +18,13 @@ export interface Listener {
   reply(message: IncomingMessage): void;
   /** No more replies: all have come, or, with an error, something went wrong. */
   end(error: unknown): void;
+}
+
+/** A stream of replies that was asked for. */
+export interface Streaming {
+  stop(): void;
+  /** So much credit of what came was read: the responder may send as much again. */
+  grant(credit: number): void;
 }
 
 interface OpenQuestion {
@@ -31,6 +39,10 @@ interface OpenQuestion {
   /** How many last replies are still to come; undefined until the host says. */
   expected: number | undefined;
   received: number;
+  /** Streams only: what the responder may still send. */
+  credit: number;
+  /** Streams only: who answers, once it has. */
+  responder: Uint8Array | undefined;
 }
 
 export interface AskerOptions {
@@ -63,6 +75,20 @@ export class Asker {
 
   /** Asks; returns how to stop listening. */
   ask(question: Question, listener: Listener): () => void {
+    const open = this.#begin(question, listener);
+    return () => this.#finish(open, undefined, true);
+  }
+
+  /** Asks for a stream of replies. */
+  askStream(question: Question, listener: Listener): Streaming {
+    const open = this.#begin(question, listener);
+    return {
+      stop: () => this.#finish(open, undefined, true),
+      grant: (credit) => this.#grant(open, credit),
+    };
+  }
+
+  #begin(question: Question, listener: Listener): OpenQuestion {
     const open: OpenQuestion = {
       id: ++this.#lastId,
       question,
@@ -73,13 +99,15 @@ export class Asker {
       sent: false,
       expected: question.all ? undefined : 1,
       received: 0,
+      credit: STREAM_CREDIT,
+      responder: undefined,
     };
     this.asked += 1;
     this.#open.set(open.id, open);
     this.#limit(open);
     writeU64(question.frame, At.sequence, open.id);
     if (this.#unsent.size > 0 || !this.#trySend(open)) this.#unsent.set(open.id, open);
-    return () => this.#finish(open, undefined, true);
+    return open;
   }
 
   /** Sends what waits, as far as the host takes it: after OPEN, and whenever a query is done. */
@@ -123,11 +151,35 @@ export class Asker {
     if (open === undefined) return;
     if (flags & Flag.all) {
       open.expected = readControl('count REPLY', bytes, at, size);
+    } else if (open.question.isStream) {
+      return this.#takeStreamed(open, bytes, at, size);
     } else {
       if (!(flags & Flag.more)) open.received += 1;
       open.listener.reply(this.#messageOf(bytes, at, size, open.question));
+      // who asked for one reply has it, whatever a faulty responder goes on to send
+      if (flags & Flag.more && !open.question.all) return this.#finish(open, undefined, true);
     }
     if (open.received === open.expected) this.#finish(open, undefined, false);
+  }
+
+  #takeStreamed(open: OpenQuestion, bytes: Buffer, at: number, size: number): void {
+    const flags = readFlags(bytes, at);
+    const more = (flags & Flag.more) !== 0;
+    if (flags & Flag.stream && !more) return this.#finish(open, undefined, false);
+    const reply = this.#messageOf(bytes, at, size, open.question);
+    if (reply.error !== undefined) return this.#finish(open, reply.error, more);
+    if (more && open.credit <= 0) return this.#finish(open, greedy(open.question), true);
+    if (more) open.credit -= creditOf(size);
+    open.responder ??= Buffer.from(bytes.subarray(at + At.sender, at + At.sender + PEER_ID_BYTES));
+    open.listener.reply(reply);
+    if (!more) this.#finish(open, undefined, false);
+  }
+
+  #grant(open: OpenQuestion, credit: number): void {
+    if (!this.#open.has(open.id)) return;
+    open.credit += credit;
+    const fields = { to: open.responder, ref: open.id };
+    this.#options.send(controlFrame('CREDIT', this.#options.peerId.bytes, credit, fields));
   }
 
   /** The answer, or in its place why it cannot be taken: a responder's fault must not cost the asker its link. */
@@ -186,6 +238,11 @@ function timedOut({ subject }: Question, timeout: number): MailslotError {
 function lostWithLink({ subject }: Question): MailslotError {
   const message = `query: the host went before a reply to "${subject}" came; the query may have been carried out: ask again only if that does no harm`;
   return new MailslotError('MAILSLOT_RESPONDER_LOST', message);
+}
+
+function greedy({ subject }: Question): MailslotError {
+  const message = `queryStream: the responder of "${subject}" sent more than it had credit for; look for a faulty responder`;
+  return new MailslotError('MAILSLOT_PROTOCOL_VIOLATION', message);
 }
 
 function tooLarge(subject: string, size: number, limit: number): MailslotError {

@@ -1,7 +1,7 @@
 // The Bus: what a program holds. It checks arguments, puts the parts together (outbox, inbox, asker, responders,
 // connection) and turns what happens in them into events. It knows no frames and no sockets.
 import { MailslotError } from '../errors.js';
-import { DRAIN_TIMEOUT, MAX_TIMEOUT, RESPONDER_CONCURRENCY } from '../limits.js';
+import { DRAIN_TIMEOUT, MAX_TIMEOUT, QUERY_TIMEOUT, RESPONDER_CONCURRENCY } from '../limits.js';
 import type { Link } from '../transport/link.js';
 import type { Clock, KeepAlive } from '../util/clock.js';
 import { Deadlines } from '../util/deadlines.js';
@@ -20,6 +20,7 @@ import type {
   QueryAllOptions,
   QueryHandler,
   QueryOptions,
+  QueryStreamOptions,
   Receipt,
   Responder,
   RespondOptions,
@@ -36,6 +37,7 @@ import { Outbox } from './outbox.js';
 import { PeerSession } from './peer-session.js';
 import { PublishPromise } from './publish-promise.js';
 import { Publisher, refusedError } from './publisher.js';
+import { QueryStream } from './query-stream.js';
 import { type Question, Questions } from './question.js';
 import { Registrations } from './registrations.js';
 import { ReplyStream } from './reply-stream.js';
@@ -287,6 +289,18 @@ export class OpenBus implements Bus {
       max,
       isOrdinaryEnd: (error) => MailslotError.is(error, 'MAILSLOT_TIMEOUT'),
     });
+    return stream as AsyncIterableIterator<Message<T>>;
+  }
+
+  queryStream<T>(
+    subject: string,
+    data?: unknown,
+    options: QueryStreamOptions = {},
+  ): AsyncIterableIterator<Message<T>> {
+    this.#checkOpen('queryStream');
+    const question = this.#questions.make('queryStream', subject, data, options);
+    const { timeout: patience = QUERY_TIMEOUT } = options;
+    const stream = new QueryStream({ question, patience, asker: this.#asker, deadlines: this.#deadlines });
     return stream as AsyncIterableIterator<Message<T>>;
   }
 

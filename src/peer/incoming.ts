@@ -2,7 +2,7 @@
 // because nobody knows how long a handler or an asker keeps them.
 import { isErrorCode, MailslotError } from '../errors.js';
 import { type ErrorReply, readControl } from '../wire/control.js';
-import { At, Flag, FrameFault, readFlags, readSubject, readTail, readU64 } from '../wire/frame.js';
+import { At, Flag, FrameFault, readFlags, readSubject, readTail, readU32, readU64 } from '../wire/frame.js';
 import { scanValue } from '../wire/scanner.js';
 import { FailedReply, IncomingMessage, NO_HEADERS, type Origin } from './message.js';
 import type { SenderRecord } from './sender-records.js';
@@ -51,8 +51,17 @@ function errorOf({ code, message, data, responderCode }: ErrorReply): MailslotEr
   });
 }
 
-/** A record of its own: what is not published is not acknowledged. */
+/** The last one that was made: replies come from few responders, in runs. */
+let last: SenderRecord | undefined;
+
+/** A record apart from those of publishers: what is not published is not acknowledged. */
 function strangerAt(bytes: Buffer, at: number): SenderRecord {
+  if (last === undefined || last.low !== readU32(bytes, at + 4) || last.high !== readU32(bytes, at))
+    last = newStranger(bytes, at);
+  return last;
+}
+
+function newStranger(bytes: Buffer, at: number): SenderRecord {
   const own = Buffer.from(bytes.subarray(at, at + 8));
   return {
     id: own.toString('hex'),

@@ -19,9 +19,11 @@ export interface Question {
   readonly timeout: number | undefined;
   readonly signal: AbortSignal | undefined;
   readonly all: boolean;
+  /** Whether more replies than one are taken. */
+  readonly isStream: boolean;
 }
 
-type Call = 'query' | 'queryAll';
+type Call = 'query' | 'queryAll' | 'queryStream';
 
 /** Any of the options that a call takes; which ones is checked. */
 interface QuestionOptions {
@@ -34,7 +36,11 @@ interface QuestionOptions {
 const takes = {
   query: ['timeout', 'headers', 'signal', 'to'],
   queryAll: ['timeout', 'headers', 'signal', 'max'],
+  queryStream: ['timeout', 'headers', 'signal', 'to'],
 } satisfies Record<Call, string[]>;
+
+/** A query without options. */
+const plainly = { timeout: QUERY_TIMEOUT, signal: undefined, all: false, isStream: false };
 
 /** Subjects whose heads are kept ready; beyond that all are dropped and made anew. */
 const KEPT_TEMPLATES = 1_024;
@@ -58,28 +64,29 @@ export class Questions {
     const given = options === undefined ? {} : options;
     checkOptions(given, call, takes[call]);
     checkSubject(subject, call);
-    const all = call === 'queryAll';
+    const [all, isStream] = [call === 'queryAll', call === 'queryStream'];
     const { timeout = all ? QUERY_ALL_TIMEOUT : QUERY_TIMEOUT, signal } = given;
     checkNumber(timeout, { call, option: 'timeout', min: 1, max: MAX_TIMEOUT });
     checkSignal(signal, call);
     signal?.throwIfAborted();
     const fields = {
-      ...this.#fields(subject, timeout),
-      flags: all ? Flag.all : 0,
+      ...this.#fields(subject, isStream ? undefined : timeout),
+      flags: (all ? Flag.all : 0) | (isStream ? Flag.stream : 0),
       headers: checkHeaders(given.headers, call),
       to: checkPeer(given.to, call)?.bytes,
       time: this.#clock.wallTime(),
     };
     const body = encodeValue(data, call);
     this.#checkSize(call, subject, headSize(fields) + body.length);
-    return { subject, frame: encodeFrame({ ...fields, data: body }), timeout, signal, all };
+    const frame = encodeFrame({ ...fields, data: body });
+    return { subject, frame, timeout: isStream ? undefined : timeout, signal, all, isStream };
   }
 
   /** To the host itself, on a subject that programs cannot use. */
   toHost(subject: string): Question {
     const template = new FrameTemplate(this.#fields(subject, QUERY_TIMEOUT));
     const frame = template.frame(encodeValue(null));
-    return { subject, frame, timeout: QUERY_TIMEOUT, signal: undefined, all: false };
+    return { subject, frame, ...plainly };
   }
 
   #plain(subject: string, data: unknown): Question {
@@ -88,7 +95,7 @@ export class Questions {
     this.#checkSize('query', subject, template.size + body.length);
     const frame = template.frame(body);
     writeU64(frame, At.time, this.#clock.wallTime());
-    return { subject, frame, timeout: QUERY_TIMEOUT, signal: undefined, all: false };
+    return { subject, frame, ...plainly };
   }
 
   #keepTemplate(subject: string): FrameTemplate {
@@ -99,7 +106,7 @@ export class Questions {
     return template;
   }
 
-  #fields(subject: string, ttl: number): Omit<FrameFields, 'data'> {
+  #fields(subject: string, ttl: number | undefined): Omit<FrameFields, 'data'> {
     return { kind: Kind.query, sender: this.#peerId.bytes, subject, ttl };
   }
 
