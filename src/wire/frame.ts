@@ -56,7 +56,7 @@ export const Flag = {
   error: 512,
   /** QUERY: to all responders. REPLY: the host says how many will answer. */
   all: 1024,
-  /** QUERY: the asker takes a streamed reply and grants credit. */
+  /** QUERY: the asker takes a streamed reply and grants credit. REPLY: the stream ends, and the data is no answer. */
   stream: 2048,
   /** PUBLISH: the frame holds several messages, see batch.ts. */
   batch: 4096,
