@@ -15,7 +15,8 @@ import type { Question } from './question.js';
 
 /** Who hears what becomes of a question. After `end` nothing comes. */
 export interface Listener {
-  reply(message: IncomingMessage): void;
+  /** @param size bytes of its frame */
+  reply(message: IncomingMessage, size: number): void;
   /** No more replies: all have come, or, with an error, something went wrong. */
   end(error: unknown): void;
 }
@@ -155,7 +156,7 @@ export class Asker {
       return this.#takeStreamed(open, bytes, at, size);
     } else {
       if (!(flags & Flag.more)) open.received += 1;
-      open.listener.reply(this.#messageOf(bytes, at, size, open.question));
+      open.listener.reply(this.#messageOf(bytes, at, size, open.question), size);
       // who asked for one reply has it, whatever a faulty responder goes on to send
       if (flags & Flag.more && !open.question.all) return this.#finish(open, undefined, true);
     }
@@ -171,7 +172,7 @@ export class Asker {
     if (more && open.credit <= 0) return this.#finish(open, greedy(open.question), true);
     if (more) open.credit -= creditOf(size);
     open.responder ??= Buffer.from(bytes.subarray(at + At.sender, at + At.sender + PEER_ID_BYTES));
-    open.listener.reply(reply);
+    open.listener.reply(reply, size);
     if (!more) this.#finish(open, undefined, false);
   }
 

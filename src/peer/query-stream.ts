@@ -4,9 +4,10 @@ import { MailslotError } from '../errors.js';
 import { STREAM_CREDIT } from '../limits.js';
 import type { Timer } from '../util/clock.js';
 import type { Deadlines } from '../util/deadlines.js';
+import { Ring } from '../util/ring.js';
 import { creditOf } from '../wire/credit.js';
 import type { Asker, Listener, Streaming } from './asker.js';
-import type { IncomingMessage, Message } from './message.js';
+import type { Message } from './message.js';
 import type { Question } from './question.js';
 import { ReplyStream } from './reply-stream.js';
 
@@ -29,6 +30,8 @@ export class QueryStream implements AsyncIterableIterator<Message> {
   #streaming: Streaming | undefined;
   /** Runs while somebody waits for a reply, from the last one on. */
   #timer: Timer | undefined;
+  /** Of what has come and was not read, in credit. */
+  readonly #costs = new Ring<number>();
   /** Read, and not granted again yet. */
   #read = 0;
 
@@ -45,7 +48,7 @@ export class QueryStream implements AsyncIterableIterator<Message> {
     const next = this.#replies.next();
     if (this.#timer === undefined) this.#watch();
     const result = await next;
-    if (!result.done) this.#noteRead(result.value as IncomingMessage);
+    if (!result.done) this.#noteRead();
     return result;
   }
 
@@ -61,8 +64,9 @@ export class QueryStream implements AsyncIterableIterator<Message> {
   #start(listener: Listener): () => void {
     const { asker, question } = this.#options;
     const streaming = asker.askStream(question, {
-      reply: (message) => {
-        listener.reply(message);
+      reply: (message, size) => {
+        this.#costs.push(creditOf(size));
+        listener.reply(message, size);
         this.#watch();
       },
       end: (error) => {
@@ -86,8 +90,8 @@ export class QueryStream implements AsyncIterableIterator<Message> {
     this.#replies.end(new MailslotError('MAILSLOT_TIMEOUT', message));
   }
 
-  #noteRead({ size }: IncomingMessage): void {
-    this.#read += creditOf(size);
+  #noteRead(): void {
+    this.#read += this.#costs.shift() ?? 0;
     if (this.#read < GRANT_STEP) return;
     this.#streaming?.grant(this.#read);
     this.#read = 0;

@@ -14,7 +14,7 @@ import { messageOf } from './incoming.js';
 import type { IncomingMessage } from './message.js';
 import { QueryTask, taskKey } from './query-task.js';
 import { Replies } from './replies.js';
-import { answerFirst, StreamedAnswer } from './streamed-answer.js';
+import { answerFirst, isAsyncIterable, StreamedAnswer } from './streamed-answer.js';
 
 export interface RespondersOptions {
   clock: Clock;
@@ -247,10 +247,6 @@ function isPromise(answer: unknown): answer is PromiseLike<unknown> {
   return (
     typeof answer === 'object' && answer !== null && 'then' in answer && typeof answer.then === 'function'
   );
-}
-
-function isAsyncIterable(answer: unknown): answer is AsyncIterable<unknown> {
-  return typeof answer === 'object' && answer !== null && Symbol.asyncIterator in answer;
 }
 
 function gone(): ErrorReply {

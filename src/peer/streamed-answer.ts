@@ -77,6 +77,11 @@ export class StreamedAnswer {
   }
 }
 
+/** Whether a handler's answer is to be streamed. */
+export function isAsyncIterable(answer: unknown): answer is AsyncIterable<unknown> {
+  return typeof answer === 'object' && answer !== null && Symbol.asyncIterator in answer;
+}
+
 /** The answer for an asker that takes one reply only: the first value, or undefined when there is none. */
 export async function answerFirst(
   task: QueryTask,

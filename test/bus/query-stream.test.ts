@@ -112,6 +112,17 @@ describe('queryStream', () => {
     await stream.return?.();
   });
 
+  it('replies about as large as one more credit costs never use the credit up', async () => {
+    const [asker, responder] = await askerAndResponder();
+    const sizes = Array.from({ length: 300 }, (_, i) => 2 ** 16 - 150 + i);
+    await responder.respond('edge', async function* () {
+      for (const size of sizes) yield new Uint8Array(size);
+    });
+    const got: number[] = [];
+    for await (const { data } of asker.queryStream<Uint8Array>('edge')) got.push(data.length);
+    expect(got).toEqual(sizes);
+  });
+
   it('break cancels: the signal fires and the generator returns', async () => {
     const [asker, responder] = await askerAndResponder();
     const seen = await endlessCounter(responder, 'endless');
