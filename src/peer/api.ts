@@ -52,8 +52,18 @@ export interface Receipt {
   order: number;
 }
 
-/** What a full slot does with one more message. */
-export type Overflow = 'wait' | 'drop-oldest';
+/**
+ * What a full slot does with one more message. All but `wait` drop: each message is counted in `slot.info`, told of
+ * by the event `gap`, and marked in its place where markers are wanted (option `gaps`).
+ *
+ * - `wait`: it is not taken until there is room, so publishers slow down.
+ * - `drop-oldest`: the message that has been there for longest gives way.
+ * - `drop-newest`: the message that came before it gives way: the slot keeps its beginning, and what came last.
+ * - `drop-incoming`: it is dropped itself: the slot keeps its beginning.
+ * - `conflate`: the slot holds the newest message of each subject. An older one gives way even while there is room;
+ *   with more subjects than room, the message that has been there for longest.
+ */
+export type Overflow = 'wait' | 'drop-oldest' | 'drop-newest' | 'drop-incoming' | 'conflate';
 
 /** Options of `subscribe`. */
 export interface SubscribeOptions {
@@ -63,7 +73,7 @@ export interface SubscribeOptions {
   capacity?: number;
   /** Most bytes in the slot; one message always fits. @default 8 MiB */
   capacityBytes?: number;
-  /** `wait` slows publishers down, `drop-oldest` drops and counts. @default 'wait' */
+  /** @default 'wait' */
   overflow?: Overflow;
   /** A `wait` slot that was full and unread for so long drops its oldest messages, ms. @default 10000 */
   stallTimeout?: number;
