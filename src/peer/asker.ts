@@ -15,8 +15,8 @@ import type { Question } from './question.js';
 
 /** Who hears what becomes of a question. After `end` nothing comes. */
 export interface Listener {
-  /** @param size bytes of its frame */
-  reply(message: IncomingMessage, size: number): void;
+  /** @param size bytes of its frame @param more whether its responder says that another one follows */
+  reply(message: IncomingMessage, size: number, more: boolean): void;
   /** No more replies: all have come, or, with an error, something went wrong. */
   end(error: unknown): void;
 }
@@ -106,6 +106,7 @@ export class Asker {
     this.asked += 1;
     this.#open.set(open.id, open);
     this.#limit(open);
+    question.frame.set(this.#options.peerId.bytes, At.sender);
     writeU64(question.frame, At.sequence, open.id);
     if (this.#unsent.size > 0 || !this.#trySend(open)) this.#unsent.set(open.id, open);
     return open;
@@ -155,10 +156,9 @@ export class Asker {
     } else if (open.question.isStream) {
       return this.#takeStreamed(open, bytes, at, size);
     } else {
-      if (!(flags & Flag.more)) open.received += 1;
-      open.listener.reply(this.#messageOf(bytes, at, size, open.question), size);
-      // who asked for one reply has it, whatever a faulty responder goes on to send
-      if (flags & Flag.more && !open.question.all) return this.#finish(open, undefined, true);
+      const more = (flags & Flag.more) !== 0;
+      if (!more) open.received += 1;
+      open.listener.reply(this.#messageOf(bytes, at, size, open.question), size, more);
     }
     if (open.received === open.expected) this.#finish(open, undefined, false);
   }
@@ -172,7 +172,7 @@ export class Asker {
     if (more && open.credit <= 0) return this.#finish(open, greedy(open.question), true);
     if (more) open.credit -= creditOf(size);
     open.responder ??= Buffer.from(bytes.subarray(at + At.sender, at + At.sender + PEER_ID_BYTES));
-    open.listener.reply(reply, size);
+    open.listener.reply(reply, size, more);
     if (!more) this.#finish(open, undefined, false);
   }
 

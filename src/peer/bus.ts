@@ -38,7 +38,7 @@ import { PeerSession } from './peer-session.js';
 import { PublishPromise } from './publish-promise.js';
 import { Publisher, refusedError } from './publisher.js';
 import { QueryStream } from './query-stream.js';
-import { type Question, Questions } from './question.js';
+import { type Question, Questions, systemQuestion } from './question.js';
 import { Registrations } from './registrations.js';
 import { ReplyStream } from './reply-stream.js';
 import { Responders } from './responder.js';
@@ -137,7 +137,7 @@ export class OpenBus implements Bus {
     this.#publisher = new Publisher({ clock, peerId, outbox: this.#outbox, maxMessageBytes });
     this.#deadlines = new Deadlines(clock);
     const deadlines = this.#deadlines;
-    this.#questions = new Questions({ clock, peerId, maxMessageBytes });
+    this.#questions = new Questions({ clock, maxMessageBytes });
     this.#asker = new Asker({ clock, deadlines, peerId, maxMessageBytes, send });
     this.#responders = new Responders({
       clock,
@@ -263,10 +263,12 @@ export class OpenBus implements Bus {
 
   #ask<T>(question: Question): Promise<Message<T>> {
     return new Promise((resolve, reject) => {
-      this.#asker.ask(question, {
-        reply: (message: IncomingMessage) => {
+      const stop = this.#asker.ask(question, {
+        reply: (message: IncomingMessage, _size, more) => {
           if (message.error !== undefined) reject(message.error);
           else resolve(message as Message as Message<T>);
+          // who asks for one reply takes one, whatever a faulty responder goes on to say
+          if (more) stop();
         },
         end: (error) => reject(error),
       });
@@ -328,7 +330,7 @@ export class OpenBus implements Bus {
 
   async peers(): Promise<Peer[]> {
     this.#checkOpen('peers');
-    const { data } = await this.#ask(this.#questions.toHost('$peers'));
+    const { data } = await this.#ask(systemQuestion('$peers', null, { timeout: QUERY_TIMEOUT }));
     if (Array.isArray(data) && data.every(isPeerInfo)) return data.map(toPeer);
     const message = 'peers: the host answered something else than a list of peers; see which program hosts';
     throw new MailslotError('MAILSLOT_PROTOCOL_VIOLATION', message);

@@ -64,9 +64,9 @@ export class QueryStream implements AsyncIterableIterator<Message> {
   #start(listener: Listener): () => void {
     const { asker, question } = this.#options;
     const streaming = asker.askStream(question, {
-      reply: (message, size) => {
+      reply: (message, size, more) => {
         this.#costs.push(creditOf(size));
-        listener.reply(message, size);
+        listener.reply(message, size, more);
         this.#watch();
       },
       end: (error) => {

@@ -4,7 +4,7 @@ import { MAX_TIMEOUT, QUERY_ALL_TIMEOUT, QUERY_TIMEOUT } from '../limits.js';
 import type { Clock } from '../util/clock.js';
 import { At, encodeFrame, Flag, type FrameFields, headSize, Kind, writeU64 } from '../wire/frame.js';
 import { FrameTemplate } from '../wire/frame-template.js';
-import type { PeerId } from '../wire/peer-id.js';
+import { PEER_ID_BYTES } from '../wire/peer-id.js';
 import { checkSubject } from '../wire/subject.js';
 import { encodeValue } from '../wire/values.js';
 import { checkNumber, checkOptions, checkSignal } from './options.js';
@@ -13,7 +13,7 @@ import { checkHeaders, checkPeer, tooLarge } from './publisher.js';
 /** What is asked. */
 export interface Question {
   readonly subject: string;
-  /** Its whole frame, but for the sequence. */
+  /** Its whole frame, but for sender and sequence. */
   readonly frame: Buffer;
   /** ms until it fails by itself; undefined for a stream, whose reader has patience with each reply anew. */
   readonly timeout: number | undefined;
@@ -47,14 +47,12 @@ const KEPT_TEMPLATES = 1_024;
 
 export class Questions {
   readonly #clock: Clock;
-  readonly #peerId: PeerId;
   readonly #maxMessageBytes: number;
   /** By subject, for queries without options. */
   readonly #templates = new Map<string, FrameTemplate>();
 
-  constructor(options: { clock: Clock; peerId: PeerId; maxMessageBytes: number }) {
+  constructor(options: { clock: Clock; maxMessageBytes: number }) {
     this.#clock = options.clock;
-    this.#peerId = options.peerId;
     this.#maxMessageBytes = options.maxMessageBytes;
   }
 
@@ -70,7 +68,7 @@ export class Questions {
     checkSignal(signal, call);
     signal?.throwIfAborted();
     const fields = {
-      ...this.#fields(subject, isStream ? undefined : timeout),
+      ...fieldsOf(subject, isStream ? undefined : timeout),
       flags: (all ? Flag.all : 0) | (isStream ? Flag.stream : 0),
       headers: checkHeaders(given.headers, call),
       to: checkPeer(given.to, call)?.bytes,
@@ -80,13 +78,6 @@ export class Questions {
     this.#checkSize(call, subject, headSize(fields) + body.length);
     const frame = encodeFrame({ ...fields, data: body });
     return { subject, frame, timeout: isStream ? undefined : timeout, signal, all, isStream };
-  }
-
-  /** To the host itself, on a subject that programs cannot use. */
-  toHost(subject: string): Question {
-    const template = new FrameTemplate(this.#fields(subject, QUERY_TIMEOUT));
-    const frame = template.frame(encodeValue(null));
-    return { subject, frame, ...plainly };
   }
 
   #plain(subject: string, data: unknown): Question {
@@ -101,16 +92,24 @@ export class Questions {
   #keepTemplate(subject: string): FrameTemplate {
     checkSubject(subject, 'query');
     if (this.#templates.size >= KEPT_TEMPLATES) this.#templates.clear();
-    const template = new FrameTemplate(this.#fields(subject, QUERY_TIMEOUT));
+    const template = new FrameTemplate(fieldsOf(subject, QUERY_TIMEOUT));
     this.#templates.set(subject, template);
     return template;
-  }
-
-  #fields(subject: string, ttl: number | undefined): Omit<FrameFields, 'data'> {
-    return { kind: Kind.query, sender: this.#peerId.bytes, subject, ttl };
   }
 
   #checkSize(call: Call, subject: string, size: number): void {
     if (size > this.#maxMessageBytes) throw tooLarge(call, subject, size, this.#maxMessageBytes);
   }
+}
+
+/** A question to the host itself, on a subject that programs cannot use. */
+export function systemQuestion(subject: string, data: unknown, { timeout }: { timeout: number }): Question {
+  const frame = encodeFrame({ ...fieldsOf(subject, timeout), data: encodeValue(data) });
+  return { subject, frame, ...plainly, timeout };
+}
+
+const NOBODY_YET = new Uint8Array(PEER_ID_BYTES);
+
+function fieldsOf(subject: string, ttl: number | undefined): Omit<FrameFields, 'data'> {
+  return { kind: Kind.query, sender: NOBODY_YET, subject, ttl };
 }
