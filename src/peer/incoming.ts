@@ -1,6 +1,7 @@
 // Makes messages of frames that are not for slots: queries and replies. They are copied out of their chunk,
 // because nobody knows how long a handler or an asker keeps them.
 import { isErrorCode, MailslotError } from '../errors.js';
+import { copyBytes } from '../wire/byte-copies.js';
 import { type ErrorReply, readControl } from '../wire/control.js';
 import { At, Flag, FrameFault, readFlags, readSubject, readTail, readU32, readU64 } from '../wire/frame.js';
 import { scanValue } from '../wire/scanner.js';
@@ -19,7 +20,7 @@ export function messageOf(
   const fault = failed ? undefined : scanValue(bytes, data, at + size);
   if (fault !== undefined) throw new FrameFault(`the data is malformed: ${fault}`);
   if (failed) return failedReply(bytes, at, subject, errorOf(readControl('error REPLY', bytes, at, size)));
-  const copy = Buffer.from(bytes.subarray(data, at + size));
+  const copy = copyBytes(bytes, data, at + size);
   return new IncomingMessage(originOf(bytes, at, subject, headers), 0, copy, 0, copy.length, undefined);
 }
 

@@ -2,6 +2,7 @@
 // look at their signal, so its AbortController is made when one does.
 import { MAX_TIMEOUT } from '../limits.js';
 import type { Timer } from '../util/clock.js';
+import { copyBytes } from '../wire/byte-copies.js';
 import { At, Flag, readFlags, readTtl, readU64 } from '../wire/frame.js';
 import { PEER_ID_BYTES, peerKeyAt } from '../wire/peer-id.js';
 import type { QueryContext } from './api.js';
@@ -33,7 +34,7 @@ export class QueryTask {
   /** Of the QUERY at `at`. @param now ms since 1970 */
   constructor(bytes: Uint8Array, at: number, now: number) {
     const flags = readFlags(bytes, at);
-    this.asker = Buffer.from(bytes.subarray(at + At.sender, at + At.sender + PEER_ID_BYTES));
+    this.asker = copyBytes(bytes, at + At.sender, at + At.sender + PEER_ID_BYTES);
     this.id = readU64(bytes, at + At.sequence);
     this.isStreamed = (flags & Flag.stream) !== 0;
     this.ttl = flags & Flag.hasTtl ? Math.min(readTtl(bytes, at), MAX_TIMEOUT) : undefined;
