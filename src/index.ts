@@ -18,6 +18,7 @@ export type {
   QueryContext,
   QueryHandler,
   QueryOptions,
+  QueryStreamOptions,
   Receipt,
   Responder,
   RespondOptions,

@@ -223,3 +223,6 @@ export const CLAIM_LOOK_INTERVAL = 50;
 export const MAX_WILL_BYTES = 64 * KiB;
 /** What may wait in the host for one tap; guess, a few hundred milliseconds of a busy bus. */
 export const TAP_QUEUE_BYTES = 8 * MiB;
+
+/** A reply of a stream costs one more credit for each so many bytes of its frame: 64 credits are 4 MiB, as a window. */
+export const STREAM_CREDIT_BYTES = 64 * KiB;

@@ -46,6 +46,7 @@ const question: Fields = {
   ttl: 5_000,
   data: { $undefined: true },
 };
+const { ttl: _, ...streamQuestion } = question;
 const answer: Fields = { kind: Kind.reply, sender: otherPeer, time, to: peer, ref: 3, data: 'noon' };
 
 /** The data of a batch: byte strings with one value each. The array always has a head of 5 bytes. */
@@ -116,10 +117,12 @@ const messages: Record<string, Fields> = {
   'QUERY, to one peer': { ...question, to: otherPeer },
   'QUERY, to all': { ...question, flags: ['all'], ttl: 1_000 },
   'QUERY, with headers': { ...question, headers: { trace: '0af7' } },
+  'QUERY, for a stream': { ...streamQuestion, flags: ['stream'] },
   'QUERY, who is there': { ...question, subject: '$peers', data: null },
   'QUERY, what waits in slots': { ...question, flags: ['all'], subject: '$slots', ttl: 1_000, data: null },
   REPLY: answer,
   'REPLY, another one follows': { ...answer, flags: ['more'] },
+  'REPLY, the end of a stream': { ...answer, flags: ['stream'], data: null },
   'CREDIT, to a responder': { kind: Kind.credit, sender: peer, to: otherPeer, ref: 3, data: 64 },
   CANCEL: { kind: Kind.cancel, sender: peer, ref: 3, data: null },
   'ACK, which also asks for its own': { kind: Kind.ack, sender: peer, flags: ['ackSoon'], data: [] },

@@ -11,24 +11,27 @@ import {
   Kind,
   readFlags,
   readRef,
-  readSubject,
+  readU16,
   readU64,
   toPosition,
 } from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
-import { isSubject } from '../wire/subject.js';
 import type { Outlet } from './outlet.js';
 import { leastBusy, type OpenQuery, QueryTable } from './query-table.js';
+import type { Answerers } from './routes.js';
 import type { SystemQuery } from './services.js';
 import type { Registration, Session } from './session.js';
 
 /** Every peer answers a query on it, though it registers nothing. */
-export const SLOTS_SUBJECT = '$slots';
+const SLOTS_SUBJECT = '$slots';
 
 export interface QueriesOptions {
   hostId: PeerId;
   outlet: Outlet;
-  respondersOf(subject: string): Registration[];
+  /** Who answers on the subject of `length` bytes at `at`. */
+  answerers(bytes: Uint8Array, at: number, length: number): Answerers;
+  /** One responder for each peer: itself. */
+  everybody(): readonly Registration[];
   /** The peer whose id lies there. */
   peerAt(bytes: Uint8Array, at: number): Session | undefined;
   /** Answers a query on a subject that begins with `$`: the value, or undefined when there is no such subject. */
@@ -52,26 +55,21 @@ export class Queries {
   /** A QUERY came: hands it to one responder, or to all. */
   ask(asker: Session, bytes: Buffer, at: number, size: number): void {
     const id = readU64(bytes, at + At.sequence);
-    const flags = readFlags(bytes, at);
-    const subject = readSubject(bytes, at);
     if (asker.asked.has(id)) throw new FrameFault(`QUERY ${id} is open already`);
-    if (subject.startsWith('$') && subject !== SLOTS_SUBJECT)
-      return this.#askHost({ asker, id, subject, bytes, at, size });
-    if (!isSubject(subject, { system: true }))
-      throw new FrameFault(`${JSON.stringify(subject)} is not a subject to query`);
+    const length = readU16(bytes, at + At.subjectLength);
+    const { subject, responders: registered } = this.#options.answerers(bytes, at + At.subject, length);
+    const responders = subject === SLOTS_SUBJECT ? this.#options.everybody() : registered;
+    if (responders === undefined) return this.#askHost({ asker, id, subject, bytes, at, size });
     const refusal = this.#refusal(asker, size);
     if (refusal !== undefined) return this.#fail(asker, id, refusal);
-    const found = this.#respondersFor(subject, flags, bytes, at);
+    const found = this.#narrow(responders, bytes, at);
     if (found === undefined) return this.#fail(asker, id, noSuchPeer);
-    const all = (flags & Flag.all) !== 0;
-    const chosen = all ? found : [leastBusy(found)].filter((one) => one !== undefined);
-    if (all) this.#announceCount(asker, id, chosen.length);
-    else if (chosen.length === 0) return this.#fail(asker, id, noResponder(subject));
-    if (chosen.length === 0) return;
-    this.#table.open({ asker, id, bytes: size, pending: chosen });
     const frame = bytes.subarray(at, at + size);
-    for (const session of new Set(chosen.map((one) => one.session)))
-      this.#options.outlet.post(session, frame);
+    if (readFlags(bytes, at) & Flag.all) return this.#askAll(asker, id, found, frame);
+    const chosen = leastBusy(found);
+    if (chosen === undefined) return this.#fail(asker, id, noResponder(subject));
+    this.#table.open({ asker, id, bytes: size, pending: [chosen] });
+    this.#options.outlet.post(chosen.session, frame);
   }
 
   /** A REPLY came: passes it on if somebody still waits for it. */
@@ -127,9 +125,21 @@ export class Queries {
     deadline.abort();
   }
 
-  #respondersFor(subject: string, flags: number, bytes: Buffer, at: number): Registration[] | undefined {
-    const responders = this.#options.respondersOf(subject);
-    if (!(flags & Flag.hasTo)) return responders;
+  #askAll(asker: Session, id: number, responders: readonly Registration[], frame: Buffer): void {
+    this.#announceCount(asker, id, responders.length);
+    if (responders.length === 0) return;
+    this.#table.open({ asker, id, bytes: frame.length, pending: [...responders] });
+    for (const session of new Set(responders.map((responder) => responder.session)))
+      this.#options.outlet.post(session, frame);
+  }
+
+  /** The responders that the query's `to` leaves; undefined when that peer is not here. */
+  #narrow(
+    responders: readonly Registration[],
+    bytes: Buffer,
+    at: number,
+  ): readonly Registration[] | undefined {
+    if (!(readFlags(bytes, at) & Flag.hasTo)) return responders;
     const peer = this.#options.peerAt(bytes, toPosition(bytes, at));
     return peer && responders.filter((responder) => responder.session === peer);
   }
@@ -147,6 +157,8 @@ export class Queries {
 
   #askHost(query: SystemQuery): void {
     const { asker, id, subject } = query;
+    if (!subject.startsWith('$'))
+      throw new FrameFault(`${JSON.stringify(subject)} is not a subject to query`);
     if (this.#options.takeSystemQuery(query)) return;
     const data = this.#options.answerSystemQuery(subject);
     if (data === undefined) return this.#fail(asker, id, noResponder(subject));

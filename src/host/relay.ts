@@ -41,7 +41,7 @@ import type { Gate } from './gate.js';
 import { assignMembers, Groups } from './groups.js';
 import { Outlet } from './outlet.js';
 import { Presence } from './presence.js';
-import { Queries, SLOTS_SUBJECT } from './queries.js';
+import { Queries } from './queries.js';
 import { Retained, type RetainedStore, refuseRetained } from './retained.js';
 import { Routes, Targets } from './routes.js';
 import type { Sender } from './sender.js';
@@ -143,10 +143,8 @@ export class Relay {
     this.#queries = new Queries({
       hostId,
       outlet: this.#outlet,
-      respondersOf: (subject) =>
-        subject === SLOTS_SUBJECT
-          ? this.#presence.present().map(({ itself }) => itself)
-          : this.#routes.respondersOf(subject),
+      answerers: (bytes, at, length) => this.#routes.answerers(bytes, at, length),
+      everybody: () => this.#presence.present().map(({ itself }) => itself),
       peerAt: (bytes, at) => this.#sessions.get(peerKeyAt(bytes, at)),
       answerSystemQuery: (subject) => this.#presence.answer(subject),
       takeSystemQuery: (query) => this.#services.ask(query),

@@ -62,14 +62,23 @@ function filterGroups({ groups, plain }: Grouping, isKept: (session: Session) =>
   };
 }
 
+/** What a query's subject leads to. */
+export interface Answerers {
+  readonly subject: string;
+  /** Undefined when peers do not answer on it: it belongs to the host, or is no subject at all. */
+  readonly responders: readonly Registration[] | undefined;
+}
+
 export class Routes {
   readonly #slots = new PatternTrie<Registration>();
   readonly #responders = new PatternTrie<Registration>();
   readonly #cache: SubjectCache<Targets>;
+  readonly #answerers: SubjectCache<Answerers>;
   readonly #interned = new Map<string, Targets>();
 
   constructor(seed: number) {
     this.#cache = new SubjectCache((subject) => this.#resolve(checked(subject)), { seed });
+    this.#answerers = new SubjectCache((subject) => this.#resolveQuery(subject), { seed });
   }
 
   add(registration: Registration): void {
@@ -104,8 +113,9 @@ export class Routes {
     return this.#slots.match(subject).filter((slot) => slot.group === group);
   }
 
-  respondersOf(subject: string): Registration[] {
-    return this.#responders.match(subject);
+  /** Who answers on the subject whose bytes lie there. */
+  answerers(bytes: Uint8Array, subjectAt: number, subjectLength: number): Answerers {
+    return this.#answerers.lookup(bytes, subjectAt, subjectLength);
   }
 
   #trieOf(registration: Registration): PatternTrie<Registration> {
@@ -113,9 +123,14 @@ export class Routes {
   }
 
   #forget(registration: Registration): void {
-    if (registration.role !== 'slot') return;
+    if (registration.role !== 'slot') return this.#answerers.clear();
     this.#cache.clear();
     this.#interned.clear();
+  }
+
+  #resolveQuery(subject: string): Answerers {
+    const responders = isSubject(subject) ? this.#responders.match(subject) : undefined;
+    return { subject, responders };
   }
 
   #resolve(subject: string): Targets {

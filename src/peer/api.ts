@@ -64,8 +64,18 @@ export interface Receipt {
   order: number;
 }
 
-/** What a full slot does with one more message. */
-export type Overflow = 'wait' | 'drop-oldest';
+/**
+ * What a full slot does with one more message. All but `wait` drop: each message is counted in `slot.info`, told of
+ * by the event `gap`, and marked in its place where markers are wanted (option `gaps`).
+ *
+ * - `wait`: it is not taken until there is room, so publishers slow down.
+ * - `drop-oldest`: the message that has been there for longest gives way.
+ * - `drop-newest`: the message that came before it gives way: the slot keeps its beginning, and what came last.
+ * - `drop-incoming`: it is dropped itself: the slot keeps its beginning.
+ * - `conflate`: the slot holds the newest message of each subject. An older one gives way even while there is room;
+ *   with more subjects than room, the message that has been there for longest.
+ */
+export type Overflow = 'wait' | 'drop-oldest' | 'drop-newest' | 'drop-incoming' | 'conflate';
 
 /** Options of `subscribe`. */
 export interface SubscribeOptions {
@@ -75,7 +85,7 @@ export interface SubscribeOptions {
   capacity?: number;
   /** Most bytes in the slot; one message always fits. @default 8 MiB */
   capacityBytes?: number;
-  /** `wait` slows publishers down, `drop-oldest` drops and counts. @default 'wait' */
+  /** @default 'wait' */
   overflow?: Overflow;
   /** A `wait` slot that was full and unread for so long drops its oldest messages, ms. @default 10000 */
   stallTimeout?: number;
@@ -147,15 +157,31 @@ export interface QueryAllOptions {
   signal?: AbortSignal;
 }
 
-/** What a responder's handler gets beside the message. */
-export interface QueryContext {
-  /** Aborts when the asker cancels, is gone, or cannot get the answer in time any more. */
-  signal: AbortSignal;
-  /** ms since 1970, by this process's clock: when the asker stops waiting. */
-  deadline: number;
+/** Options of `queryStream`. */
+export interface QueryStreamOptions {
+  /** Longest wait for the next reply, ms; time in which the program does not wait does not count. @default 5000 */
+  timeout?: number;
+  headers?: Record<string, string>;
+  /** Only this peer may answer. */
+  to?: string;
+  signal?: AbortSignal;
 }
 
-/** Returns the answer, or a promise of it; what it throws arrives at the asker as `MAILSLOT_RESPONDER_FAILED`. */
+/** What a responder's handler gets beside the message. */
+export interface QueryContext {
+  /** Aborts when the asker cancels, is gone, or cannot get the answer in time any more, and when the responder closes. */
+  readonly signal: AbortSignal;
+  /** ms since 1970, by this process's clock: when the asker stops waiting; `Infinity` for `queryStream`. */
+  readonly deadline: number;
+}
+
+/**
+ * Returns the answer, a promise of it, or an async iterable of answers, such as an async generator makes. What it
+ * throws arrives at the asker as `MAILSLOT_RESPONDER_FAILED`.
+ *
+ * An iterable is read as fast as the asker reads, at most 64 replies or 4 MiB ahead, and returned when the asker
+ * has enough. Who asked with `query` or `queryAll` gets its first value, or undefined when it has none.
+ */
 export type QueryHandler<Question = unknown> = (message: Message<Question>, context: QueryContext) => unknown;
 
 /** Options of `respond`. */
@@ -272,6 +298,16 @@ export interface Bus extends AsyncDisposable {
     subject: string,
     data?: unknown,
     options?: QueryAllOptions,
+  ): AsyncIterableIterator<Message<T>>;
+  /**
+   * Asks one responder for a stream of replies, which it sends no faster than they are read. Leaving the loop
+   * cancels. An error in mid-stream is thrown after the replies before it. A handler that answers with one value
+   * makes a stream of one. Asking begins with the first `next`.
+   */
+  queryStream<T = unknown>(
+    subject: string,
+    data?: unknown,
+    options?: QueryStreamOptions,
   ): AsyncIterableIterator<Message<T>>;
   respond<Question = unknown>(
     pattern: string,

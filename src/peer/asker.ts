@@ -2,38 +2,30 @@
 //
 // Invariant: every open query settles: with a reply, an error, its time-out, its signal, or the end of the link.
 import { MailslotError } from '../errors.js';
-import { MAX_OPEN_QUERIES, MAX_OPEN_QUERY_BYTES } from '../limits.js';
+import { MAX_OPEN_QUERIES, MAX_OPEN_QUERY_BYTES, STREAM_CREDIT } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
-import { cancelFrame, readControl } from '../wire/control.js';
-import {
-  type EncodedHeaders,
-  encodeFrame,
-  Flag,
-  FrameFault,
-  Kind,
-  readFlags,
-  readRef,
-} from '../wire/frame.js';
-import type { PeerId } from '../wire/peer-id.js';
+import type { Deadlines } from '../util/deadlines.js';
+import { cancelFrame, controlFrame, readControl } from '../wire/control.js';
+import { creditOf } from '../wire/credit.js';
+import { At, Flag, FrameFault, readFlags, readRef, writeTtl, writeU64 } from '../wire/frame.js';
+import { PEER_ID_BYTES, type PeerId } from '../wire/peer-id.js';
 import { failedReply, messageOf } from './incoming.js';
 import type { IncomingMessage } from './message.js';
-
-/** What is asked, already checked and encoded. */
-export interface Question {
-  subject: string;
-  data: Uint8Array;
-  headers: EncodedHeaders | undefined;
-  to: PeerId | undefined;
-  timeout: number;
-  signal: AbortSignal | undefined;
-  all: boolean;
-}
+import type { Question } from './question.js';
 
 /** Who hears what becomes of a question. After `end` nothing comes. */
 export interface Listener {
-  reply(message: IncomingMessage): void;
+  /** @param size bytes of its frame @param more whether its responder says that another one follows */
+  reply(message: IncomingMessage, size: number, more: boolean): void;
   /** No more replies: all have come, or, with an error, something went wrong. */
   end(error: unknown): void;
+}
+
+/** A stream of replies that was asked for. */
+export interface Streaming {
+  stop(): void;
+  /** So much credit of what came was read: the responder may send as much again. */
+  grant(credit: number): void;
 }
 
 interface OpenQuestion {
@@ -41,18 +33,22 @@ interface OpenQuestion {
   readonly question: Question;
   readonly listener: Listener;
   /** ms, monotonic */
-  readonly deadline: number;
-  readonly timer: Timer;
-  readonly onAbort: () => void;
-  /** Bytes of its frame; 0 until it was sent. */
-  bytes: number;
+  readonly askedAt: number;
+  timer: Timer | undefined;
+  onAbort: (() => void) | undefined;
+  sent: boolean;
   /** How many last replies are still to come; undefined until the host says. */
   expected: number | undefined;
   received: number;
+  /** Streams only: what the responder may still send. */
+  credit: number;
+  /** Streams only: who answers, once it has. */
+  responder: Uint8Array | undefined;
 }
 
 export interface AskerOptions {
   clock: Clock;
+  deadlines: Deadlines;
   peerId: PeerId;
   /** Largest answer that is taken. */
   maxMessageBytes: number;
@@ -65,6 +61,7 @@ export class Asker {
   readonly #open = new Map<number, OpenQuestion>();
   /** Those that were not sent yet, for want of a link or of room at the host. */
   readonly #unsent = new Map<number, OpenQuestion>();
+  #sent = 0;
   #sentBytes = 0;
   #lastId = 0;
   asked = 0;
@@ -79,40 +76,73 @@ export class Asker {
 
   /** Asks; returns how to stop listening. */
   ask(question: Question, listener: Listener): () => void {
-    const { clock } = this.#options;
-    const id = ++this.#lastId;
-    const abort = (): void => this.#finish(open, question.signal?.reason, true);
+    const open = this.#begin(question, listener);
+    return () => this.#finish(open, undefined, true);
+  }
+
+  /** Asks for a stream of replies. */
+  askStream(question: Question, listener: Listener): Streaming {
+    const open = this.#begin(question, listener);
+    return {
+      stop: () => this.#finish(open, undefined, true),
+      grant: (credit) => this.#grant(open, credit),
+    };
+  }
+
+  #begin(question: Question, listener: Listener): OpenQuestion {
     const open: OpenQuestion = {
-      id,
+      id: ++this.#lastId,
       question,
       listener,
-      deadline: clock.now() + question.timeout,
-      timer: clock.setTimer(question.timeout, () => this.#finish(open, timedOut(question), true)),
-      onAbort: abort,
-      bytes: 0,
+      askedAt: this.#options.clock.now(),
+      timer: undefined,
+      onAbort: undefined,
+      sent: false,
       expected: question.all ? undefined : 1,
       received: 0,
+      credit: STREAM_CREDIT,
+      responder: undefined,
     };
     this.asked += 1;
-    this.#open.set(id, open);
-    this.#unsent.set(id, open);
-    question.signal?.addEventListener('abort', abort, { once: true });
-    this.sendWaiting();
-    return () => this.#finish(open, undefined, true);
+    this.#open.set(open.id, open);
+    this.#limit(open);
+    question.frame.set(this.#options.peerId.bytes, At.sender);
+    writeU64(question.frame, At.sequence, open.id);
+    if (this.#unsent.size > 0 || !this.#trySend(open)) this.#unsent.set(open.id, open);
+    return open;
   }
 
   /** Sends what waits, as far as the host takes it: after OPEN, and whenever a query is done. */
   sendWaiting(): void {
     for (const open of this.#unsent.values()) {
-      const frame = this.#encode(open);
-      const sent = this.#open.size - this.#unsent.size;
-      const hasRoom = sent < MAX_OPEN_QUERIES && this.#sentBytes + frame.length <= MAX_OPEN_QUERY_BYTES;
-      if (!hasRoom && sent > 0) return;
-      if (!this.#options.send(frame)) return;
-      open.bytes = frame.length;
-      this.#sentBytes += frame.length;
+      const { frame, timeout } = open.question;
+      const passed = this.#options.clock.now() - open.askedAt;
+      if (timeout !== undefined) writeTtl(frame, 0, Math.max(1, Math.ceil(timeout - passed)));
+      if (!this.#trySend(open)) return;
       this.#unsent.delete(open.id);
     }
+  }
+
+  /** Sees to it that the query ends at its deadline and with its signal. */
+  #limit(open: OpenQuestion): void {
+    const { timeout, signal } = open.question;
+    if (timeout !== undefined) {
+      const expire = (): void => this.#finish(open, timedOut(open.question, timeout), true);
+      open.timer = this.#options.deadlines.set(timeout, expire);
+    }
+    if (signal === undefined) return;
+    open.onAbort = () => this.#finish(open, signal.reason, true);
+    signal.addEventListener('abort', open.onAbort, { once: true });
+  }
+
+  #trySend(open: OpenQuestion): boolean {
+    const { frame } = open.question;
+    const hasRoom = this.#sent < MAX_OPEN_QUERIES && this.#sentBytes + frame.length <= MAX_OPEN_QUERY_BYTES;
+    if ((!hasRoom && this.#sent > 0) || !this.#options.send(frame)) return false;
+    open.sent = true;
+    this.#sent += 1;
+    this.#sentBytes += frame.length;
+    return true;
   }
 
   /** A REPLY came. */
@@ -123,11 +153,34 @@ export class Asker {
     if (open === undefined) return;
     if (flags & Flag.all) {
       open.expected = readControl('count REPLY', bytes, at, size);
+    } else if (open.question.isStream) {
+      return this.#takeStreamed(open, bytes, at, size);
     } else {
-      if (!(flags & Flag.more)) open.received += 1;
-      open.listener.reply(this.#messageOf(bytes, at, size, open.question));
+      const more = (flags & Flag.more) !== 0;
+      if (!more) open.received += 1;
+      open.listener.reply(this.#messageOf(bytes, at, size, open.question), size, more);
     }
     if (open.received === open.expected) this.#finish(open, undefined, false);
+  }
+
+  #takeStreamed(open: OpenQuestion, bytes: Buffer, at: number, size: number): void {
+    const flags = readFlags(bytes, at);
+    const more = (flags & Flag.more) !== 0;
+    if (flags & Flag.stream && !more) return this.#finish(open, undefined, false);
+    const reply = this.#messageOf(bytes, at, size, open.question);
+    if (reply.error !== undefined) return this.#finish(open, reply.error, more);
+    if (more && open.credit <= 0) return this.#finish(open, greedy(open.question), true);
+    if (more) open.credit -= creditOf(size);
+    open.responder ??= Buffer.from(bytes.subarray(at + At.sender, at + At.sender + PEER_ID_BYTES));
+    open.listener.reply(reply, size, more);
+    if (!more) this.#finish(open, undefined, false);
+  }
+
+  #grant(open: OpenQuestion, credit: number): void {
+    if (!this.#open.has(open.id)) return;
+    open.credit += credit;
+    const fields = { to: open.responder, ref: open.id };
+    this.#options.send(controlFrame('CREDIT', this.#options.peerId.bytes, credit, fields));
   }
 
   /** The answer, or in its place why it cannot be taken: a responder's fault must not cost the asker its link. */
@@ -146,7 +199,7 @@ export class Asker {
   /** The link ended: what was sent may have been carried out, and is not sent again. */
   linkLost(): void {
     for (const open of [...this.#open.values()]) {
-      if (!this.#unsent.has(open.id)) this.#finish(open, lostWithLink(open.question), false);
+      if (open.sent) this.#finish(open, lostWithLink(open.question), false);
     }
   }
 
@@ -159,36 +212,24 @@ export class Asker {
     for (const open of [...this.#unsent.values()]) this.#finish(open, error, false);
   }
 
-  #encode({ id, question, deadline }: OpenQuestion): Buffer {
-    const { subject, headers, data } = question;
-    const remaining = Math.max(1, Math.ceil(deadline - this.#options.clock.now()));
-    return encodeFrame({
-      kind: Kind.query,
-      flags: question.all ? Flag.all : 0,
-      sender: this.#options.peerId.bytes,
-      sequence: id,
-      time: this.#options.clock.wallTime(),
-      subject,
-      to: question.to?.bytes,
-      ttl: Math.min(remaining, 0xffff_ffff),
-      headers,
-      data,
-    });
-  }
-
   #finish(open: OpenQuestion, error: unknown, cancel: boolean): void {
     if (!this.#open.delete(open.id)) return;
-    const unsent = this.#unsent.delete(open.id);
-    open.timer.cancel();
-    open.question.signal?.removeEventListener('abort', open.onAbort);
-    this.#sentBytes -= open.bytes;
-    if (cancel && !unsent) this.#options.send(cancelFrame(this.#options.peerId, open.id));
+    open.timer?.cancel();
+    if (open.onAbort !== undefined) open.question.signal?.removeEventListener('abort', open.onAbort);
+    if (open.sent) this.#settleSent(open, cancel);
+    else this.#unsent.delete(open.id);
     open.listener.end(error);
     if (this.#unsent.size > 0) this.sendWaiting();
   }
+
+  #settleSent({ id, question }: OpenQuestion, cancel: boolean): void {
+    this.#sent -= 1;
+    this.#sentBytes -= question.frame.length;
+    if (cancel) this.#options.send(cancelFrame(this.#options.peerId, id));
+  }
 }
 
-function timedOut({ subject, timeout }: Question): MailslotError {
+function timedOut({ subject }: Question, timeout: number): MailslotError {
   return new MailslotError(
     'MAILSLOT_TIMEOUT',
     `query: no reply to "${subject}" within ${timeout} ms; raise \`timeout\`, or see why the responder is slow`,
@@ -198,6 +239,11 @@ function timedOut({ subject, timeout }: Question): MailslotError {
 function lostWithLink({ subject }: Question): MailslotError {
   const message = `query: the host went before a reply to "${subject}" came; the query may have been carried out: ask again only if that does no harm`;
   return new MailslotError('MAILSLOT_RESPONDER_LOST', message);
+}
+
+function greedy({ subject }: Question): MailslotError {
+  const message = `queryStream: the responder of "${subject}" sent more than it had credit for; look for a faulty responder`;
+  return new MailslotError('MAILSLOT_PROTOCOL_VIOLATION', message);
 }
 
 function tooLarge(subject: string, size: number, limit: number): MailslotError {

@@ -1,21 +1,15 @@
 // The Bus: what a program holds. It checks arguments, puts the parts together (outbox, inbox, asker, responders,
 // connection) and turns what happens in them into events. It knows no frames and no sockets.
 import { MailslotError } from '../errors.js';
-import {
-  DRAIN_TIMEOUT,
-  MAX_TIMEOUT,
-  QUERY_ALL_TIMEOUT,
-  QUERY_TIMEOUT,
-  RESPONDER_CONCURRENCY,
-} from '../limits.js';
+import { DRAIN_TIMEOUT, MAX_TIMEOUT, QUERY_TIMEOUT, RESPONDER_CONCURRENCY } from '../limits.js';
 import type { Link } from '../transport/link.js';
 import type { Clock, KeepAlive } from '../util/clock.js';
+import { Deadlines } from '../util/deadlines.js';
 import { controlFrame, type Join } from '../wire/control.js';
-import { Flag, headSize, Kind } from '../wire/frame.js';
+import { Flag } from '../wire/frame.js';
 import { isPeerIdAt, type PeerId } from '../wire/peer-id.js';
 import { isPeerInfo, type PeerInfo } from '../wire/presence.js';
-import { checkPattern, checkSubject } from '../wire/subject.js';
-import { encodeValue } from '../wire/values.js';
+import { checkPattern } from '../wire/subject.js';
 import type {
   Bus,
   BusEvent,
@@ -28,17 +22,18 @@ import type {
   QueryAllOptions,
   QueryHandler,
   QueryOptions,
+  QueryStreamOptions,
   Receipt,
   Responder,
   RespondOptions,
   Slot,
   SubscribeOptions,
 } from './api.js';
-import { Asker, type Question } from './asker.js';
+import { Asker } from './asker.js';
 import { Claims } from './claims.js';
 import { Connection } from './connection.js';
 import { EventHub } from './event-hub.js';
-import { type Ask, asks, systemQuestion } from './host-queries.js';
+import { type Ask, asks } from './host-queries.js';
 import { Inbox } from './inbox.js';
 import type { IncomingMessage, Message } from './message.js';
 import { checkHandler, checkNumber, checkOptions, checkSignal } from './options.js';
@@ -46,7 +41,9 @@ import { Outbox } from './outbox.js';
 import { PeerSession } from './peer-session.js';
 import { toPeer } from './presence-watch.js';
 import { PublishPromise } from './publish-promise.js';
-import { checkHeaders, checkPeer, Publisher, refusedError, tooLarge } from './publisher.js';
+import { Publisher, refusedError } from './publisher.js';
+import { QueryStream } from './query-stream.js';
+import { type Question, Questions, systemQuestion } from './question.js';
 import { Registrations } from './registrations.js';
 import { ReplyStream } from './reply-stream.js';
 import { Responders } from './responder.js';
@@ -96,6 +93,8 @@ export class OpenBus implements Bus {
   readonly #publisher: Publisher;
   readonly #slots: Slots;
   readonly #registrations: Registrations;
+  readonly #deadlines: Deadlines;
+  readonly #questions: Questions;
   readonly #asker: Asker;
   readonly #responders: Responders;
   readonly #claims: Claims;
@@ -146,10 +145,14 @@ export class OpenBus implements Bus {
       listPeers: () => this.#listPeers(),
     });
     this.#publisher = new Publisher({ clock, peerId, outbox: this.#outbox, maxMessageBytes });
-    this.#asker = new Asker({ clock, peerId, maxMessageBytes, send });
+    this.#deadlines = new Deadlines(clock);
+    const deadlines = this.#deadlines;
+    this.#questions = new Questions({ clock, maxMessageBytes });
+    this.#asker = new Asker({ clock, deadlines, peerId, maxMessageBytes, send });
     this.#claims = new Claims({ clock, ask: (question, listener) => this.#asker.ask(question, listener) });
     this.#responders = new Responders({
       clock,
+      deadlines,
       peerId,
       maxMessageBytes,
       send,
@@ -261,17 +264,24 @@ export class OpenBus implements Bus {
 
   // — queries —
 
-  async query<T>(subject: string, data?: unknown, options: QueryOptions = {}): Promise<Message<T>> {
-    const question = this.#question('query', subject, data, options);
-    return this.#ask<T>(question);
+  // not async, which would cost every query a promise and two turns of the microtask queue more
+  query<T>(subject: string, data?: unknown, options?: QueryOptions): Promise<Message<T>> {
+    try {
+      this.#checkOpen('query');
+      return this.#ask<T>(this.#questions.make('query', subject, data, options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   #ask<T>(question: Question): Promise<Message<T>> {
     return new Promise((resolve, reject) => {
-      this.#asker.ask(question, {
-        reply: (message: IncomingMessage) => {
+      const stop = this.#asker.ask(question, {
+        reply: (message: IncomingMessage, _size, more) => {
           if (message.error !== undefined) reject(message.error);
           else resolve(message as Message as Message<T>);
+          // who asks for one reply takes one, whatever a faulty responder goes on to say
+          if (more) stop();
         },
         end: (error) => reject(error),
       });
@@ -283,7 +293,8 @@ export class OpenBus implements Bus {
     data?: unknown,
     options: QueryAllOptions = {},
   ): AsyncIterableIterator<Message<T>> {
-    const question = this.#question('queryAll', subject, data, options);
+    this.#checkOpen('queryAll');
+    const question = this.#questions.make('queryAll', subject, data, options);
     const { max = Number.POSITIVE_INFINITY } = options;
     if (max !== Number.POSITIVE_INFINITY) {
       checkNumber(max, { call: 'queryAll', option: 'max', min: 1, max: Number.MAX_SAFE_INTEGER });
@@ -296,30 +307,16 @@ export class OpenBus implements Bus {
     return stream as AsyncIterableIterator<Message<T>>;
   }
 
-  #question(call: 'query' | 'queryAll', subject: string, data: unknown, options: QueryOptions): Question {
-    this.#checkOpen(call);
-    const all = call === 'queryAll';
-    checkOptions(options, call, ['timeout', 'headers', 'signal', all ? 'max' : 'to']);
-    checkSubject(subject, call);
-    const { timeout = all ? QUERY_ALL_TIMEOUT : QUERY_TIMEOUT, signal } = options;
-    checkNumber(timeout, { call, option: 'timeout', min: 1, max: MAX_TIMEOUT });
-    checkSignal(signal, call);
-    signal?.throwIfAborted();
-    const headers = checkHeaders(options.headers, call);
-    const to = checkPeer(options.to, call);
-    const body = Buffer.from(encodeValue(data, call));
-    const size =
-      headSize({
-        kind: Kind.query,
-        sender: this.#options.peerId.bytes,
-        subject,
-        to: to?.bytes,
-        ttl: timeout,
-        headers,
-      }) + body.length;
-    const { maxMessageBytes } = this.#options;
-    if (size > maxMessageBytes) throw tooLarge(call, subject, size, maxMessageBytes);
-    return { subject, data: body, headers, to, timeout, signal, all };
+  queryStream<T>(
+    subject: string,
+    data?: unknown,
+    options: QueryStreamOptions = {},
+  ): AsyncIterableIterator<Message<T>> {
+    this.#checkOpen('queryStream');
+    const question = this.#questions.make('queryStream', subject, data, options);
+    const { timeout: patience = QUERY_TIMEOUT } = options;
+    const stream = new QueryStream({ question, patience, asker: this.#asker, deadlines: this.#deadlines });
+    return stream as AsyncIterableIterator<Message<T>>;
   }
 
   async respond<Q>(
@@ -525,6 +522,7 @@ export class OpenBus implements Bus {
     void this.#slots.closeAll();
     for (const responder of [...this.#responders.all()]) void responder.close();
     this.#inbox.stop();
+    this.#deadlines.stop();
     this.#events.emit({ type: 'closed', cause });
     this.#events.end();
     this.#resolveClosed(cause);

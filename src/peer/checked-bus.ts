@@ -5,6 +5,7 @@ import type {
   QueryAllOptions,
   QueryHandler,
   QueryOptions,
+  QueryStreamOptions,
   Receipt,
   Responder,
   RespondOptions,
@@ -20,6 +21,7 @@ import { checkHandler } from './options.js';
 import { PublishPromise } from './publish-promise.js';
 import type { OpenSlot } from './slot.js';
 import type { Gap } from './slot-queue.js';
+import { isAsyncIterable } from './streamed-answer.js';
 
 type Handler<T> = (message: Message<T>) => unknown;
 
@@ -134,6 +136,22 @@ export class CheckedBus extends OpenBus {
     });
   }
 
+  override queryStream<T>(
+    subject: string,
+    data?: unknown,
+    options?: QueryStreamOptions,
+  ): AsyncIterableIterator<Message<T>> {
+    const check = this.#checks.checkSent('queryStream', subject, data);
+    const ask = (): AsyncIterableIterator<Message<T>> => super.queryStream<T>(subject, data, options);
+    const replies = check === undefined ? ask() : askAfter(check, ask);
+    return new CheckedIterator(replies, async (reply) => {
+      const failure = await this.#checks.takeAnswer(subject, reply as unknown as IncomingMessage);
+      if (failure === undefined) return reply;
+      await replies.return?.();
+      throw failure;
+    });
+  }
+
   override async respond<Q>(
     pattern: string,
     handler: QueryHandler<Q>,
@@ -145,7 +163,9 @@ export class CheckedBus extends OpenBus {
       await this.#checks.takeQuestion(message as unknown as IncomingMessage);
       context.signal.throwIfAborted();
       const answer = await handler(message, context);
-      await this.#checks.checkAnswer(message.subject, answer);
+      const check = (value: unknown): Promise<void> => this.#checks.checkAnswer(message.subject, value);
+      if (isAsyncIterable(answer)) return checkEach(answer, check);
+      await check(answer);
       return answer;
     };
     return super.respond(pattern, checked, options);
@@ -158,5 +178,17 @@ async function* askAfter<T>(
 ): AsyncGenerator<T, undefined> {
   await check;
   for await (const reply of ask()) yield reply;
+  return undefined;
+}
+
+/** The same values up to the first one that breaks the contract, which ends the iterable that it came from, too. */
+async function* checkEach(
+  values: AsyncIterable<unknown>,
+  check: (value: unknown) => Promise<void>,
+): AsyncGenerator<unknown, undefined> {
+  for await (const value of values) {
+    await check(value);
+    yield value;
+  }
   return undefined;
 }

@@ -9,9 +9,9 @@ import type { Clock, Timer } from '../util/clock.js';
 import type { HeldClaim } from '../wire/control.js';
 import { isSubject } from '../wire/subject.js';
 import type { Claim, ClaimOptions } from './api.js';
-import type { Question } from './asker.js';
-import { type Ask, systemQuestion } from './host-queries.js';
+import type { Ask } from './host-queries.js';
 import { checkOptions, checkSignal, describe } from './options.js';
+import { type Question, systemQuestion } from './question.js';
 
 export interface ClaimsOptions {
   clock: Clock;

@@ -17,7 +17,7 @@ import {
 /** Who validates: the sender, the receiver, or both of them. */
 export type Validate = 'send' | 'receive' | 'both';
 
-type Call = 'publish' | 'query' | 'queryAll';
+type Call = 'publish' | 'query' | 'queryAll' | 'queryStream';
 
 export class ContractChecks {
   readonly validatesSent: boolean;

@@ -8,6 +8,7 @@ import type {
   QueryAllOptions,
   QueryContext,
   QueryOptions,
+  QueryStreamOptions,
   Receipt,
   Responder,
   RespondOptions,
@@ -31,7 +32,10 @@ export interface ContractOptions<Entries extends Contract = Contract, Mode exten
 
 /** A Bus that knows its subjects and their data. */
 export interface ContractBus<Entries extends Contract, Mode extends Validate = 'both'>
-  extends Omit<Bus, 'ref' | 'unref' | 'publish' | 'subscribe' | 'query' | 'queryAll' | 'respond'> {
+  extends Omit<
+    Bus,
+    'ref' | 'unref' | 'publish' | 'subscribe' | 'query' | 'queryAll' | 'queryStream' | 'respond'
+  > {
   ref(): this;
   unref(): this;
   /**
@@ -79,13 +83,18 @@ export interface ContractBus<Entries extends Contract, Mode extends Validate = '
     subject: KnownSubject<Entries, 'query', Subject>,
     ...rest: DataAndOptions<QuestionOf<Entries, Subject>, QueryAllOptions>
   ): AsyncIterableIterator<Message<AnswerOf<Entries, Mode, Subject>>>;
+  /** Asks one responder for a stream of replies; one that breaks the contract ends it with an error. */
+  queryStream<Subject extends string>(
+    subject: KnownSubject<Entries, 'query', Subject>,
+    ...rest: DataAndOptions<QuestionOf<Entries, Subject>, QueryStreamOptions>
+  ): AsyncIterableIterator<Message<AnswerOf<Entries, Mode, Subject>>>;
   /** A question that breaks the contract is answered with an error, and the handler does not see it. */
   respond<Pattern extends string>(
     pattern: KnownPattern<Entries, 'query', Pattern>,
     handler: (
       message: ReceivedQuestion<Entries, Mode, Pattern>,
       context: QueryContext,
-    ) => Awaitable<AnswerFor<Entries, Pattern>>,
+    ) => Awaitable<AnswerFor<Entries, Pattern> | AsyncIterable<AnswerFor<Entries, Pattern>>>,
     options?: RespondOptions,
   ): Promise<Responder>;
 }

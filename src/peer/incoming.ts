@@ -1,8 +1,9 @@
 // Makes messages of frames that are not for slots: queries and replies. They are copied out of their chunk,
 // because nobody knows how long a handler or an asker keeps them.
 import { isErrorCode, MailslotError } from '../errors.js';
+import { copyBytes } from '../wire/byte-copies.js';
 import { type ErrorReply, readControl } from '../wire/control.js';
-import { At, Flag, FrameFault, readFlags, readSubject, readTail, readU64 } from '../wire/frame.js';
+import { At, Flag, FrameFault, readFlags, readSubject, readTail, readU32, readU64 } from '../wire/frame.js';
 import { scanValue } from '../wire/scanner.js';
 import { FailedReply, IncomingMessage, NO_HEADERS, type Origin } from './message.js';
 import type { SenderRecord } from './sender-records.js';
@@ -19,7 +20,7 @@ export function messageOf(
   const fault = failed ? undefined : scanValue(bytes, data, at + size);
   if (fault !== undefined) throw new FrameFault(`the data is malformed: ${fault}`);
   if (failed) return failedReply(bytes, at, subject, errorOf(readControl('error REPLY', bytes, at, size)));
-  const copy = Buffer.from(bytes.subarray(data, at + size));
+  const copy = copyBytes(bytes, data, at + size);
   return new IncomingMessage(originOf(bytes, at, subject, headers), 0, copy, 0, copy.length, undefined);
 }
 
@@ -51,8 +52,17 @@ function errorOf({ code, message, data, responderCode }: ErrorReply): MailslotEr
   });
 }
 
-/** A record of its own: what is not published is not acknowledged. */
+/** The last one that was made: replies come from few responders, in runs. */
+let last: SenderRecord | undefined;
+
+/** A record apart from those of publishers: what is not published is not acknowledged. */
 function strangerAt(bytes: Buffer, at: number): SenderRecord {
+  if (last === undefined || last.low !== readU32(bytes, at + 4) || last.high !== readU32(bytes, at))
+    last = newStranger(bytes, at);
+  return last;
+}
+
+function newStranger(bytes: Buffer, at: number): SenderRecord {
   const own = Buffer.from(bytes.subarray(at, at + 8));
   return {
     id: own.toString('hex'),

@@ -60,6 +60,7 @@ export class PeerSession {
   #state: 'greeting' | 'joined' | 'open' | 'ended' = 'greeting';
   #welcome: Welcome | undefined;
   #flushing = false;
+  #receiving = false;
   /** The chunk that is being taken apart. */
   #chunk: Buffer | undefined;
   #hold: ChunkHold | undefined;
@@ -115,6 +116,8 @@ export class PeerSession {
   scheduleFlush(): void {
     if (this.#flushing || this.#state === 'ended') return;
     this.#flushing = true;
+    // what a chunk makes this peer say goes out at its end
+    if (this.#receiving) return;
     this.#options.clock.defer(() => {
       this.#flushing = false;
       this.flush();
@@ -169,6 +172,7 @@ export class PeerSession {
     const hold = { messages: 1, isDisposable: false, release: () => link.pipe.recycle(chunk) };
     this.#chunk = chunk;
     this.#hold = hold;
+    this.#receiving = true;
     try {
       this.#splitter.push(chunk);
     } catch (error) {
@@ -179,6 +183,10 @@ export class PeerSession {
     hold.messages -= 1;
     if (hold.messages === 0) hold.release();
     inbox.flush();
+    this.#receiving = false;
+    if (!this.#flushing) return;
+    this.#flushing = false;
+    this.flush();
   }
 
   #takeFrames(bytes: Buffer, start: number, end: number): number {
@@ -227,8 +235,7 @@ export class PeerSession {
       case Kind.query:
         return responders.takeQuery(bytes, at, size);
       case Kind.credit:
-        // for streamed answers, which this version does not give
-        return;
+        return responders.takeCredit(bytes, at, size);
       case Kind.cancel:
         return responders.cancel(bytes, at);
       case Kind.ack:

@@ -35,6 +35,11 @@ export class ReplyStream implements AsyncIterableIterator<Message>, Listener {
     this.#isOrdinaryEnd = options.isOrdinaryEnd;
   }
 
+  /** Whether somebody waits for the next reply. */
+  get isAwaited(): boolean {
+    return this.#readers.length > 0;
+  }
+
   reply(message: IncomingMessage): void {
     if (this.#ended) return;
     this.#received += 1;

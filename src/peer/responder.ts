@@ -1,41 +1,24 @@
-// The answering side of queries: runs handlers, a limited number at a time, and sends exactly one reply for each
-// query, be it an error.
-import PQueue from 'p-queue';
+// The answering side of queries: runs handlers, a limited number at a time, and sees to it that each query gets its
+// last reply, be it an error. It neither encodes (replies.ts) nor streams (streamed-answer.ts).
 import { MailslotError } from '../errors.js';
-import { MAX_TIMEOUT } from '../limits.js';
-import type { Clock, Timer } from '../util/clock.js';
-import { controlFrame, type ErrorReply } from '../wire/control.js';
-import {
-  At,
-  encodeFrame,
-  Flag,
-  Kind,
-  readFlags,
-  readRef,
-  readSubject,
-  readTtl,
-  readU64,
-} from '../wire/frame.js';
-import { type PeerId, peerKeyAt } from '../wire/peer-id.js';
+import type { Clock } from '../util/clock.js';
+import type { Deadlines } from '../util/deadlines.js';
+import { type ErrorReply, readControl } from '../wire/control.js';
+import { At, Flag, FrameFault, readFlags, readRef, readU16 } from '../wire/frame.js';
+import type { PeerId } from '../wire/peer-id.js';
 import { PatternTrie } from '../wire/subject.js';
-import { encodeValue } from '../wire/values.js';
+import { SubjectCache } from '../wire/subject-cache.js';
 import type { QueryHandler, Responder } from './api.js';
-import { describeFailure } from './error-reply.js';
+import { HandlerLine } from './handler-line.js';
 import { messageOf } from './incoming.js';
 import type { IncomingMessage } from './message.js';
-
-/** A query that a handler of this peer works on. */
-interface Task {
-  readonly key: string;
-  readonly asker: Uint8Array;
-  readonly id: number;
-  readonly deadline: number;
-  readonly controller: AbortController;
-  readonly timer: Timer;
-}
+import { QueryTask, taskKey } from './query-task.js';
+import { Replies } from './replies.js';
+import { answerFirst, isAsyncIterable, StreamedAnswer } from './streamed-answer.js';
 
 export interface RespondersOptions {
   clock: Clock;
+  deadlines: Deadlines;
   peerId: PeerId;
   maxMessageBytes: number;
   send(frame: Buffer): boolean;
@@ -43,39 +26,38 @@ export interface RespondersOptions {
   onClosed(responder: OpenResponder): void;
 }
 
+/** The responders of this peer that a query on one subject is for. */
+interface Addressees {
+  readonly subject: string;
+  readonly responders: readonly OpenResponder[];
+}
+
 /** All responders of one Bus, and the queries they work on. */
 export class Responders {
   readonly #options: RespondersOptions;
+  readonly #replies: Replies;
   readonly #trie = new PatternTrie<OpenResponder>();
+  readonly #cache = new SubjectCache<Addressees>((subject) => ({
+    subject,
+    responders: this.#trie.match(subject),
+  }));
   readonly #responders = new Map<number, OpenResponder>();
-  /** By asker and id; one query may keep several responders busy. */
-  readonly #tasks = new Map<string, Set<Task>>();
+  /** Queries that were not answered in the moment they came; one may keep several responders busy. */
+  readonly #tasks = new Map<string, Set<QueryTask>>();
   answered = 0;
   #whenIdle: (() => void)[] = [];
 
   constructor(options: RespondersOptions) {
     this.#options = options;
-  }
-
-  /** Queries being worked on. */
-  get busy(): number {
-    return this.#tasks.size;
+    this.#replies = new Replies(options);
   }
 
   add(id: number, pattern: string, handler: QueryHandler, concurrency: number): OpenResponder {
-    const responder = new OpenResponder({
-      id,
-      pattern,
-      handler,
-      concurrency,
-      onClose: () => {
-        this.#responders.delete(id);
-        this.#trie.remove(pattern, responder);
-        this.#options.onClosed(responder);
-      },
-    });
+    const onClose = (): void => this.#remove(responder);
+    const responder = new OpenResponder({ id, pattern, handler, concurrency, onClose });
     this.#responders.set(id, responder);
     this.#trie.add(pattern, responder);
+    this.#cache.clear();
     return responder;
   }
 
@@ -91,29 +73,33 @@ export class Responders {
 
   /** A QUERY came. */
   takeQuery(bytes: Buffer, at: number, size: number): void {
-    const asker = Buffer.from(bytes.subarray(at + At.sender, at + At.sender + 8));
-    const id = readU64(bytes, at + At.sequence);
-    const flags = readFlags(bytes, at);
-    const responders = this.#trie.match(readSubject(bytes, at));
-    const chosen = flags & Flag.all ? responders : [leastBusy(responders)].filter((one) => one !== undefined);
-    const ttl = flags & Flag.hasTtl ? Math.min(readTtl(bytes, at), MAX_TIMEOUT) : MAX_TIMEOUT;
-    if (chosen.length === 0) return this.#replyError(asker, id, gone());
-    const problem = this.#problemOf(bytes, at, size);
+    const { clock } = this.#options;
+    const length = readU16(bytes, at + At.subjectLength);
+    const { subject, responders } = this.#cache.lookup(bytes, at + At.subject, length);
+    const chosen = readFlags(bytes, at) & Flag.all ? responders : leastBusy(responders);
+    if (chosen.length === 0) this.#replies.refuse(new QueryTask(bytes, at, clock.wallTime()), gone());
     for (const responder of chosen) {
-      if (problem === undefined) this.#start(responder, messageOf(bytes, at, size), { asker, id, ttl });
-      else this.#replyError(asker, id, problem);
+      const task = new QueryTask(bytes, at, clock.wallTime());
+      task.responder = responder;
+      const message = this.#messageOf(task, bytes, at, size, subject);
+      if (message !== undefined) this.#start(responder, message, task);
     }
+  }
+
+  /** CREDIT came: the asker has read so much of a streamed reply. */
+  takeCredit(bytes: Buffer, at: number, size: number): void {
+    const credit = readControl('CREDIT', bytes, at, size);
+    for (const task of this.#tasksAt(bytes, at)) task.stream?.grant(credit);
   }
 
   /** CANCEL came, from the asker or because the asker left. */
   cancel(bytes: Buffer, at: number): void {
-    const key = taskKey(peerKeyAt(bytes, at + At.sender), readRef(bytes, at));
-    for (const task of this.#tasks.get(key) ?? []) task.controller.abort(cancelled());
+    for (const task of this.#tasksAt(bytes, at)) task.abort(cancelled());
   }
 
   /** The link ended: nobody waits for these answers any more. */
   linkLost(): void {
-    for (const tasks of this.#tasks.values()) for (const task of tasks) task.controller.abort(cancelled());
+    for (const task of this.#allTasks()) task.abort(cancelled());
   }
 
   /** Resolves when no handler is at work. */
@@ -122,82 +108,99 @@ export class Responders {
     return new Promise((resolve) => this.#whenIdle.push(resolve));
   }
 
-  #problemOf(bytes: Buffer, at: number, size: number): ErrorReply | undefined {
-    if (size > this.#options.maxMessageBytes) {
-      const message = `query: ${size} bytes exceed the responder's maxMessageBytes of ${this.#options.maxMessageBytes}; send less, or raise it in openBus there`;
-      return { code: 'MAILSLOT_MESSAGE_TOO_LARGE', message };
-    }
-    try {
-      messageOf(bytes, at, size);
-      return undefined;
-    } catch (error) {
-      return { code: 'MAILSLOT_PROTOCOL_VIOLATION', message: `query: ${(error as Error).message}` };
-    }
+  #remove(responder: OpenResponder): void {
+    const { id, pattern } = responder;
+    this.#responders.delete(id);
+    this.#trie.remove(pattern, responder);
+    this.#cache.clear();
+    this.#options.onClosed(responder);
+    // the host has answered them
+    for (const task of this.#allTasks()) if (task.responder === responder) task.abort(closed(pattern));
   }
 
-  #start(
-    responder: OpenResponder,
-    message: IncomingMessage,
-    query: { asker: Buffer; id: number; ttl: number },
-  ): void {
-    const { clock } = this.#options;
-    const controller = new AbortController();
-    const task: Task = {
-      key: taskKey(peerKeyAt(query.asker, 0), query.id),
-      asker: query.asker,
-      id: query.id,
-      deadline: clock.wallTime() + query.ttl,
-      controller,
-      timer: clock.setTimer(query.ttl, () => controller.abort(tooLate(message.subject))),
-    };
+  #allTasks(): QueryTask[] {
+    return [...this.#tasks.values()].flatMap((tasks) => [...tasks]);
+  }
+
+  /** Those for the query that the frame at `at` refers to. */
+  #tasksAt(bytes: Buffer, at: number): QueryTask[] {
+    return [...(this.#tasks.get(taskKey(bytes, at + At.sender, readRef(bytes, at))) ?? [])];
+  }
+
+  /** The question; undefined when it cannot be taken, which the asker is told. */
+  #messageOf(
+    task: QueryTask,
+    bytes: Buffer,
+    at: number,
+    size: number,
+    subject: string,
+  ): IncomingMessage | undefined {
+    const { maxMessageBytes } = this.#options;
+    try {
+      if (size <= maxMessageBytes) return messageOf(bytes, at, size, subject);
+      this.#replies.refuse(task, tooLarge(size, maxMessageBytes));
+    } catch (error) {
+      if (!(error instanceof FrameFault)) throw error;
+      this.#replies.refuse(task, malformed(error));
+    }
+    return undefined;
+  }
+
+  #start(responder: OpenResponder, message: IncomingMessage, task: QueryTask): void {
+    if (!responder.line.hasRoom) this.#track(task, message.subject);
+    responder.line.enter(() => this.#work(responder, message, task));
+  }
+
+  /** Calls the handler; returns a promise when there is no answer yet. */
+  #work(responder: OpenResponder, message: IncomingMessage, task: QueryTask): Promise<void> | undefined {
+    if (task.aborted) return this.#end(task);
+    try {
+      const answer = responder.handler(message, task.context());
+      if (isPromise(answer) || isAsyncIterable(answer)) {
+        this.#track(task, message.subject);
+        return this.#finish(task, answer);
+      }
+      this.#replies.answer(task, answer);
+    } catch (error) {
+      this.#replies.fail(task, error);
+    }
+    return this.#end(task);
+  }
+
+  async #finish(task: QueryTask, answer: unknown): Promise<void> {
+    try {
+      const value = await answer;
+      if (isAsyncIterable(value)) await this.#stream(task, value[Symbol.asyncIterator]());
+      else if (!task.aborted) this.#replies.answer(task, value);
+    } catch (error) {
+      if (!task.aborted) this.#replies.fail(task, error);
+    }
+    this.#end(task);
+  }
+
+  #stream(task: QueryTask, iterator: AsyncIterator<unknown>): Promise<void> {
+    if (!task.isStreamed) return answerFirst(task, iterator, this.#replies);
+    task.stream = new StreamedAnswer(task, iterator, this.#replies);
+    return task.stream.run();
+  }
+
+  /** The query outlasts this moment: from here on it can be cancelled, and has its deadline. */
+  #track(task: QueryTask, subject: string): void {
     const tasks = this.#tasks.get(task.key) ?? new Set();
     this.#tasks.set(task.key, tasks.add(task));
-    void responder
-      .run(message, task)
-      .then(
-        (answer) => this.#replyData(task, answer),
-        (error: unknown) => this.#replyError(task.asker, task.id, describeFailure(error)),
-      )
-      .finally(() => this.#end(task));
+    const { ttl } = task;
+    if (ttl === undefined || task.timer !== undefined) return;
+    task.timer = this.#options.deadlines.set(ttl, () => task.abort(tooLate(subject)));
   }
 
-  #end(task: Task): void {
-    task.timer.cancel();
+  #end(task: QueryTask): undefined {
     this.answered += 1;
+    if (this.#tasks.size === 0) return;
+    task.timer?.cancel();
     const tasks = this.#tasks.get(task.key);
     tasks?.delete(task);
     if (tasks?.size === 0) this.#tasks.delete(task.key);
-    if (this.#tasks.size > 0) return;
-    for (const resolve of this.#whenIdle.splice(0)) resolve();
-  }
-
-  #replyData({ asker, id }: Task, answer: unknown): void {
-    const { clock, peerId, maxMessageBytes } = this.#options;
-    try {
-      const data = encodeValue(answer, 'respond');
-      const frame = encodeFrame({
-        kind: Kind.reply,
-        sender: peerId.bytes,
-        time: clock.wallTime(),
-        to: asker,
-        ref: id,
-        data,
-      });
-      if (frame.length <= maxMessageBytes) this.#options.send(frame);
-      else this.#replyError(asker, id, tooLarge(frame.length, maxMessageBytes));
-    } catch (error) {
-      this.#replyError(asker, id, describeFailure(error));
-    }
-  }
-
-  #replyError(asker: Uint8Array, id: number, error: ErrorReply): void {
-    const { clock, peerId, maxMessageBytes, send } = this.#options;
-    const fields = { to: asker, ref: id, flags: Flag.error, time: clock.wallTime() };
-    const frame = controlFrame('error REPLY', peerId.bytes, error, fields);
-    if (frame.length <= maxMessageBytes || error.data === undefined) return void send(frame);
-    // the data is a courtesy; that the handler failed has to arrive
-    const { data: _, ...rest } = error;
-    send(controlFrame('error REPLY', peerId.bytes, rest, fields));
+    if (this.#tasks.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 }
 
@@ -212,34 +215,21 @@ interface OpenResponderOptions {
 export class OpenResponder implements Responder {
   readonly id: number;
   readonly pattern: string;
-  readonly #handler: QueryHandler;
-  readonly #queue: PQueue;
+  readonly handler: QueryHandler;
+  readonly line: HandlerLine;
   readonly #onClose: () => void;
   #open = true;
 
   constructor({ id, pattern, handler, concurrency, onClose }: OpenResponderOptions) {
     this.id = id;
     this.pattern = pattern;
-    this.#handler = handler;
-    this.#queue = new PQueue({ concurrency });
+    this.handler = handler;
+    this.line = new HandlerLine(concurrency);
     this.#onClose = onClose;
   }
 
   get open(): boolean {
     return this.#open;
-  }
-
-  /** Queries it works on or that wait for it. */
-  get load(): number {
-    return this.#queue.size + this.#queue.pending;
-  }
-
-  run(message: IncomingMessage, task: Task): Promise<unknown> {
-    const { signal } = task.controller;
-    return this.#queue.add(async () => {
-      signal.throwIfAborted();
-      return this.#handler(message, { signal, deadline: task.deadline });
-    });
   }
 
   async close(): Promise<void> {
@@ -253,14 +243,16 @@ export class OpenResponder implements Responder {
   }
 }
 
-function leastBusy(responders: readonly OpenResponder[]): OpenResponder | undefined {
-  let best: OpenResponder | undefined;
-  for (const responder of responders) if (best === undefined || responder.load < best.load) best = responder;
-  return best;
+/** The one with the fewest queries, if there is any; among equals the one that was opened first. */
+function leastBusy(responders: readonly OpenResponder[]): readonly OpenResponder[] {
+  if (responders.length < 2) return responders;
+  return [responders.reduce((best, other) => (other.line.load < best.line.load ? other : best))];
 }
 
-function taskKey(askerKey: string, id: number): string {
-  return `${askerKey}${id}`;
+function isPromise(answer: unknown): answer is PromiseLike<unknown> {
+  return (
+    typeof answer === 'object' && answer !== null && 'then' in answer && typeof answer.then === 'function'
+  );
 }
 
 function gone(): ErrorReply {
@@ -271,12 +263,21 @@ function gone(): ErrorReply {
 }
 
 function tooLarge(size: number, limit: number): ErrorReply {
-  const message = `query: the answer has ${size} bytes, more than the responder's maxMessageBytes of ${limit}; answer with less, or raise it in openBus on both sides`;
+  const message = `query: ${size} bytes exceed the responder's maxMessageBytes of ${limit}; send less, or raise it in openBus there`;
   return { code: 'MAILSLOT_MESSAGE_TOO_LARGE', message };
+}
+
+function malformed(fault: FrameFault): ErrorReply {
+  return { code: 'MAILSLOT_PROTOCOL_VIOLATION', message: `query: ${fault.message}` };
 }
 
 function cancelled(): MailslotError {
   return new MailslotError('MAILSLOT_CLOSED', 'respond: the asker cancelled this query or is gone');
+}
+
+function closed(pattern: string): MailslotError {
+  const message = `respond: the responder for "${pattern}" was closed, and the asker was told so`;
+  return new MailslotError('MAILSLOT_CLOSED', message);
 }
 
 function tooLate(subject: string): MailslotError {

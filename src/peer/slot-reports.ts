@@ -1,6 +1,7 @@
 // What each peer says of its own slots, which the host cannot know: how full they are, and what they have dropped.
 import type { Bus, BusStats } from './api.js';
-import { askHost, systemQuestion } from './host-queries.js';
+import { askHost } from './host-queries.js';
+import { systemQuestion } from './question.js';
 
 /** One slot, as its peer describes it. */
 export type SlotReport = BusStats['slots'][number] & { group?: string };

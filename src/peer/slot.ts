@@ -8,8 +8,9 @@ import type { Overflow, Slot, SlotInfo } from './api.js';
 import { type IncomingMessage, type Message, SpecialMessage } from './message.js';
 import type { MessageBatch } from './message-batch.js';
 import { checkHandler, checkNumber, checkOptions, checkSignal } from './options.js';
+import { queueFor, SheddingQueue } from './overflow.js';
 import type { SenderRecord } from './sender-records.js';
-import { type Entry, type Gap, isGap, SlotQueue } from './slot-queue.js';
+import { type Entry, type Gap, isGap, type SlotQueue } from './slot-queue.js';
 
 /** What a slot needs of its Bus. */
 export interface SlotOwner {
@@ -92,7 +93,9 @@ export class OpenSlot implements Slot<unknown, Item> {
     this.id = options.id;
     this.pattern = options.pattern;
     this.#options = options;
-    this.#queue = new SlotQueue({ messages: options.capacity, bytes: options.capacityBytes });
+    this.#queue = queueFor(options, () => {
+      if (this.#mayExpire) this.#dropExpired();
+    });
   }
 
   get open(): boolean {
@@ -163,8 +166,9 @@ export class OpenSlot implements Slot<unknown, Item> {
       return message.detach();
     }
     this.#mayExpire = true;
-    if (message.retained && this.#readers.length === 0) this.#queue.push(message);
-    else this.offer(message);
+    if (!message.retained || this.#readers.length > 0) return this.offer(message);
+    this.#queue.push(message);
+    if (this.#queue instanceof SheddingQueue && this.#queue.isOver) this.#overflow();
   }
 
   /** Whose messages wait for room. */
@@ -205,6 +209,7 @@ export class OpenSlot implements Slot<unknown, Item> {
   }
 
   #overflow(): void {
+    if (this.#queue instanceof SheddingQueue) return this.#countDropped(this.#queue.takeShed());
     if (this.#mayExpire) this.#dropExpired();
     if (!this.#queue.isOver) return;
     if (this.#options.overflow === 'drop-oldest' || this.#stalled) return this.#dropOldest();
@@ -226,11 +231,15 @@ export class OpenSlot implements Slot<unknown, Item> {
       }
     }
     if (dropped === 0) return;
+    this.#noteInFront(dropped);
+    this.#countDropped(dropped);
+    this.#options.owner.taken();
+  }
+
+  #countDropped(dropped: number): void {
     this.#dropped += dropped;
     this.#missed += dropped;
-    this.#noteInFront(dropped);
     this.#announce(dropped);
-    this.#options.owner.taken();
   }
 
   #noteInFront(missed: number | undefined): void {

@@ -32,6 +32,7 @@ const OPTIONS = [
   'gaps',
   'signal',
 ];
+const POLICIES = ['wait', 'drop-oldest', 'drop-newest', 'drop-incoming', 'conflate'] as const;
 const PRESENCE_PATTERN = '$presence.*';
 
 export class Slots {
@@ -161,7 +162,7 @@ function checkSubscribeOptions(options: SubscribeOptions) {
   checkNumber(capacity, { call, option: 'capacity', min: 1, max: Number.MAX_SAFE_INTEGER });
   checkNumber(capacityBytes, { call, option: 'capacityBytes', min: 1, max: Number.MAX_SAFE_INTEGER });
   checkNumber(stallTimeout, { call, option: 'stallTimeout', min: 1, max: STALL_TIMEOUT_MAX });
-  checkWord(overflow, { call, option: 'overflow', words: ['wait', 'drop-oldest'] });
+  checkWord(overflow, { call, option: 'overflow', words: POLICIES });
   if (group !== undefined) checkGroup(group, call);
   checkFlag(retained, { call, option: 'retained' });
   checkFlag(gaps, { call, option: 'gaps' });

@@ -5,7 +5,8 @@ import { MAX_TIMEOUT, TAP_QUEUE_BYTES } from '../limits.js';
 import { Ring } from '../util/ring.js';
 import { frameSize, messageCount } from '../wire/frame.js';
 import type { Bus } from './api.js';
-import { askHost, systemQuestion } from './host-queries.js';
+import { askHost } from './host-queries.js';
+import { systemQuestion } from './question.js';
 
 /** What came at once. */
 export interface TapChunk {

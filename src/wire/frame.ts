@@ -56,7 +56,7 @@ export const Flag = {
   error: 512,
   /** QUERY: to all responders. REPLY: the host says how many will answer. */
   all: 1024,
-  /** QUERY: the asker takes a streamed reply and grants credit. */
+  /** QUERY: the asker takes a streamed reply and grants credit. REPLY: the stream ends, and the data is no answer. */
   stream: 2048,
   /** PUBLISH: the frame holds several messages, see batch.ts. */
   batch: 4096,
@@ -242,15 +242,38 @@ export function toPosition(bytes: Uint8Array, at: number): number {
 
 /** The flagged time to live in ms; only with {@link Flag.hasTtl}. */
 export function readTtl(bytes: Uint8Array, at: number): number {
-  const to = readFlags(bytes, at) & Flag.hasTo ? OPTION_TO_BYTES : 0;
-  return readU32(bytes, at + optionsOffset(bytes, at) + 2 + to + 2);
+  return readU32(bytes, ttlPosition(bytes, at));
 }
 
 /** The flagged reference (a query's id); only with {@link Flag.hasRef}. */
 export function readRef(bytes: Uint8Array, at: number): number {
+  return readU64(bytes, refPosition(bytes, at));
+}
+
+function ttlPosition(bytes: Uint8Array, at: number): number {
+  const to = readFlags(bytes, at) & Flag.hasTo ? OPTION_TO_BYTES : 0;
+  return at + optionsOffset(bytes, at) + 2 + to + 2;
+}
+
+function refPosition(bytes: Uint8Array, at: number): number {
   const flags = readFlags(bytes, at);
   const before = (flags & Flag.hasTo ? OPTION_TO_BYTES : 0) + (flags & Flag.hasTtl ? OPTION_TTL_BYTES : 0);
-  return readU64(bytes, at + optionsOffset(bytes, at) + 2 + before + 2);
+  return at + optionsOffset(bytes, at) + 2 + before + 2;
+}
+
+/** Replaces the flagged time to live. */
+export function writeTtl(bytes: Uint8Array, at: number, ttl: number): void {
+  writeU32(bytes, ttlPosition(bytes, at), ttl);
+}
+
+/** Replaces the flagged `to`. */
+export function writeTo(bytes: Uint8Array, at: number, to: Uint8Array): void {
+  bytes.set(to, toPosition(bytes, at));
+}
+
+/** Replaces the flagged reference. */
+export function writeRef(bytes: Uint8Array, at: number, ref: number): void {
+  writeU64(bytes, refPosition(bytes, at), ref);
 }
 
 /** Where the parts behind the subject lie. Positions are absolute in `bytes`. */

@@ -1,7 +1,10 @@
 // Queries: one question, one outcome, whatever happens to whoever should answer.
 import { type Bus, MailslotError, type QueryContext } from 'mailslot';
 import { describe, expect, it } from 'vitest';
+import { At, Flag, Kind, readU64 } from '../../src/wire/frame.js';
+import { encodeValue } from '../../src/wire/values.js';
 import { childPeer } from '../support/child-peer.js';
+import { rawPeer } from '../support/raw-peer.js';
 import { busFolder, busOf, joinBus } from '../support/scratch.js';
 import { eventually, isPending } from '../support/waiting.js';
 
@@ -94,6 +97,84 @@ describe('query', () => {
     expect(contexts[0]!.deadline).toBeGreaterThan(before + 30_000);
     expect(contexts[0]!.deadline).toBeLessThanOrEqual(Date.now() + 60_001);
     expect(contexts[0]!.signal.aborted).toBe(false);
+  });
+
+  it('rejects at its deadline and not before, each of a thousand', async () => {
+    const [asker, responder] = await askerAndResponder();
+    await responder.respond('never', () => new Promise(() => {}), { concurrency: 2_000 });
+    const lateness = await Promise.all(
+      Array.from({ length: 1_000 }, async (_, i) => {
+        const timeout = 200 + (i % 50);
+        const start = performance.now();
+        await expect(asker.query('never', i, { timeout })).rejects.toMatchObject({
+          code: 'MAILSLOT_TIMEOUT',
+        });
+        return performance.now() - start - timeout;
+      }),
+    );
+    // a timer counts whole milliseconds
+    expect(Math.min(...lateness)).toBeGreaterThan(-1.5);
+    expect(Math.max(...lateness)).toBeLessThan(2_000);
+    expect(asker.stats().queries.open).toBe(0);
+  });
+
+  it('a handler that looks at its signal only when all is over finds it aborted', async () => {
+    const [asker, responder] = await askerAndResponder();
+    const asked = gate();
+    const late = gate<AbortSignal>();
+    await responder.respond('late', async (_, context) => {
+      asked.open();
+      await new Promise<void>((resolve) => void eventually(() => cancelled).then(() => resolve()));
+      // a copy of the context holds the signal, too
+      late.open({ ...context }.signal);
+    });
+    let cancelled = false;
+    const controller = new AbortController();
+    const query = expect(asker.query('late', 1, { signal: controller.signal })).rejects.toBe('enough');
+    await asked.promise;
+    controller.abort('enough');
+    await query;
+    await asker.peers();
+    cancelled = true;
+    expect((await late.promise).aborted).toBe(true);
+  });
+
+  it('a query that is cancelled while it waits for its turn never reaches the handler', async () => {
+    const [asker, responder] = await askerAndResponder();
+    const held = gate();
+    const seen: unknown[] = [];
+    const handler = async ({ data }: { data: unknown }): Promise<void> => {
+      seen.push(data);
+      await held.promise;
+    };
+    await responder.respond('work', handler, { concurrency: 1 });
+    const first = asker.query('work', 'first');
+    const controller = new AbortController();
+    const second = expect(asker.query('work', 'second', { signal: controller.signal })).rejects.toBe('no');
+    const third = asker.query('work', 'third');
+    await eventually(() => seen.length === 1);
+    controller.abort('no');
+    await second;
+    await asker.peers();
+    held.open();
+    await Promise.all([first, third]);
+    expect(seen).toEqual(['first', 'third']);
+  });
+
+  it('takes one reply of a responder that goes on and on, and cancels the rest', async () => {
+    const directory = busFolder();
+    const bus = await joinBus(directory, { hostThread: 'inline' });
+    const chatty = await rawPeer(directory);
+    chatty.write(chatty.control('SLOT request', { do: 'open', id: 1, role: 'responder', pattern: 'q' }));
+    await chatty.receives(Kind.slot);
+    const query = bus.query('q');
+    const { bytes } = await chatty.receives(Kind.query);
+    const fields = { to: Buffer.from(bus.id, 'hex'), ref: readU64(bytes, At.sequence), flags: Flag.more };
+    const reply = chatty.frame(Kind.reply, { ...fields, data: Buffer.from(encodeValue('chat')) });
+    chatty.write(reply, reply, reply);
+    expect((await query).data).toBe('chat');
+    await chatty.receives(Kind.cancel);
+    expect(bus.stats().queries.open).toBe(0);
   });
 
   it('cancelled through its signal rejects with the reason, and the handler is told', async () => {

@@ -186,6 +186,43 @@ describe('overflow: drop-oldest', () => {
   });
 });
 
+describe.each(['drop-newest', 'drop-incoming', 'conflate'] as const)('overflow: %s', (overflow) => {
+  it('R7: delivered + announced = sent, exactly, for a reader that falls behind', async () => {
+    const directory = busFolder();
+    const bus = await joinBus(directory);
+    const slot = await bus.subscribe<number>('n.*', { capacity: 50, overflow, gaps: true });
+    const child = await childPeer(directory);
+    const published = child.run(async ({ bus }) => {
+      for (let i = 0; i < 20_000; i += 1) await bus.publish(`n.${i % 80}`, i);
+      await bus.publish('n.end', 20_000);
+    });
+    const ledger = new Ledger();
+    let published20k = false;
+    void published.then(() => {
+      published20k = true;
+    });
+    while (!published20k) {
+      const item = await slot.read({ timeout: 5 });
+      if (item !== undefined) ledger.note(item);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    while (ledger.next < 20_001) ledger.note((await slot.read())!);
+    expect(ledger.missed).toBeGreaterThan(0);
+    expect(ledger.delivered + ledger.missed).toBe(20_001);
+    expect(slot.info).toMatchObject({ dropped: ledger.missed, missed: ledger.missed });
+  });
+
+  it('never makes the publisher wait', async () => {
+    const [publisher, subscriber] = await busOf(2, { windowBytes: 64 * 1024 });
+    const slot = await subscriber!.subscribe<Uint8Array>('n', { capacity: 4, overflow });
+    for (let i = 0; i < 2_000; i += 1) await publisher!.publish('n', new Uint8Array(500));
+    await publisher!.publish('n', new Uint8Array(1), { confirm: true });
+    const { messageCount, dropped } = slot.info;
+    expect(messageCount).toBe(overflow === 'conflate' ? 1 : 4);
+    expect(dropped).toBe(2_001 - messageCount);
+  });
+});
+
 describe('a forgotten wait slot (R12)', () => {
   it('costs the others its stallTimeout, then drops and counts until it is read again', async () => {
     const [publisher, subscriber] = await busOf(2, { windowBytes: 64 * 1024 });

@@ -4,6 +4,7 @@ import { MailslotError } from '../../src/errors.js';
 import { CLAIM_GRACE, CLAIM_OWNER_GRACE } from '../../src/limits.js';
 import type { Listener } from '../../src/peer/asker.js';
 import { Claims } from '../../src/peer/claims.js';
+import { readTail } from '../../src/wire/frame.js';
 import { decodeValue } from '../../src/wire/values.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { isPending } from '../support/waiting.js';
@@ -13,8 +14,9 @@ class Bench {
   readonly asked: { request: unknown; listener: Listener; isStopped: boolean }[] = [];
   readonly claims = new Claims({
     clock: this.clock,
-    ask: ({ data }, listener) => {
-      const query = { request: decodeValue(Buffer.from(data), 0, data.length), listener, isStopped: false };
+    ask: ({ frame }, listener) => {
+      const { data } = readTail(frame, 0, frame.length);
+      const query = { request: decodeValue(frame, data, frame.length), listener, isStopped: false };
       this.asked.push(query);
       return () => {
         query.isStopped = true;
@@ -29,7 +31,7 @@ class Bench {
   }
 
   grant(token: number): void {
-    this.asked.at(-1)!.listener.reply({ data: { token }, error: undefined } as never);
+    this.asked.at(-1)!.listener.reply({ data: { token }, error: undefined } as never, 0, true);
   }
 
   loseLink(): void {
@@ -79,7 +81,7 @@ it('a host that says that the name is not ours any more ends the claim', async (
   const bench = new Bench();
   const claim = await bench.own('x', 7);
   const error = new MailslotError('MAILSLOT_CLOSED', 'gone');
-  bench.asked[0]!.listener.reply({ data: undefined, error } as never);
+  bench.asked[0]!.listener.reply({ data: undefined, error } as never, 0, false);
   expect(await claim.lost).toBe(error);
   expect(bench.claims.highestToken).toBe(7);
 });

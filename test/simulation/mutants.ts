@@ -116,7 +116,7 @@ export const MUTANTS: readonly Mutant[] = [
   one(
     'sends queries again',
     'peer/asker.js',
-    'if (!this.#unsent.has(open.id))\n                this.#finish(open, lostWithLink(open.question), false);',
+    'if (open.sent)\n                this.#finish(open, lostWithLink(open.question), false);',
     'this.#unsent.set(open.id, open);',
   ),
   one(

@@ -170,6 +170,12 @@ export async function asking(bus: ContractBus<Entries>): Promise<void> {
   for await (const reply of bus.queryAll('mail.find', { text: 'hello' }, { max: 2 })) {
     same<typeof reply, Message<string[]>>();
   }
+  for await (const reply of bus.queryStream('mail.find', { text: 'hello' }, { timeout: 100 })) {
+    same<typeof reply, Message<string[]>>();
+  }
+  await bus.respond('mail.find', async function* (question) {
+    yield [question.data.text];
+  });
   const responder = await bus.respond('mail.find', (question, { deadline, signal }) => {
     same<typeof question.data, { text: string }>();
     same<typeof question.subject, 'mail.find'>();

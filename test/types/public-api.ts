@@ -158,6 +158,9 @@ export async function asking(bus: Bus): Promise<void> {
   await bus.respond('time.later', async () => new Date());
   const reply = await bus.query<Date>('time.now', 'utc', { timeout: 500, headers: {}, to: bus.id, signal });
   same<typeof reply, Message<Date>>();
+  for await (const part of bus.queryStream<Date>('time.passes', 1, { timeout: 500, to: bus.id, signal })) {
+    same<typeof part.data, Date>();
+  }
   for await (const answer of bus.queryAll<Date>('time.now', undefined, { timeout: 500, max: 3, signal })) {
     same<typeof answer.data, Date>();
     void answer.error;

@@ -1,0 +1,114 @@
+// The answering side by itself: what is sent, and when.
+import { beforeEach, expect, it } from 'vitest';
+import { Responders } from '../../src/peer/responder.js';
+import { Deadlines } from '../../src/util/deadlines.js';
+import { readControl } from '../../src/wire/control.js';
+import { encodeFrame, Flag, Kind, readFlags, readRef, readTail } from '../../src/wire/frame.js';
+import { peerIdAt } from '../../src/wire/peer-id.js';
+import { decodeValue, encodeValue } from '../../src/wire/values.js';
+import { ManualClock } from '../support/manual-clock.js';
+
+const asker = Buffer.from('an asker');
+
+let clock: ManualClock;
+let responders: Responders;
+/** [ref, answer or error code] */
+let sent: [number, unknown][];
+
+beforeEach(() => {
+  clock = new ManualClock();
+  sent = [];
+  responders = new Responders({
+    clock,
+    deadlines: new Deadlines(clock),
+    peerId: peerIdAt(Buffer.from('answerer'), 0),
+    maxMessageBytes: 10_000,
+    send: (frame) => {
+      const { data } = readTail(frame, 0, frame.length);
+      const isError = readFlags(frame, 0) & Flag.error;
+      const answer = isError
+        ? readControl('error REPLY', frame, 0, frame.length).code
+        : decodeValue(frame, data, frame.length);
+      sent.push([readRef(frame, 0), answer]);
+      return true;
+    },
+    onClosed() {},
+  });
+});
+
+function ask(id: number, value: unknown, ttl = 1_000): void {
+  const data = Buffer.from(encodeValue(value));
+  const frame = encodeFrame({ kind: Kind.query, sender: asker, sequence: id, subject: 'q', ttl, data });
+  responders.takeQuery(frame, 0, frame.length);
+}
+
+const microtasks = () => new Promise((resolve) => setImmediate(resolve));
+
+it('what a handler answers at once is sent before anything else runs', () => {
+  responders.add(1, 'q', ({ data }) => (data as number) * 2, 1);
+  for (let id = 1; id <= 3; id += 1) ask(id, id);
+  expect(sent).toEqual([
+    [1, 2],
+    [2, 4],
+    [3, 6],
+  ]);
+  expect([responders.answered, clock.timers]).toEqual([3, 0]);
+});
+
+it('what a handler throws at once is sent as quickly', () => {
+  responders.add(
+    1,
+    'q',
+    () => {
+      throw new Error('no');
+    },
+    1,
+  );
+  ask(1, 1);
+  expect(sent).toEqual([[1, 'MAILSLOT_RESPONDER_FAILED']]);
+});
+
+it('a handler that is later than its deadline answers nobody', async () => {
+  let answer: (value: unknown) => void = () => {};
+  const signals: AbortSignal[] = [];
+  responders.add(
+    1,
+    'q',
+    (_, { signal }) => {
+      signals.push(signal);
+      return new Promise((resolve) => {
+        answer = resolve;
+      });
+    },
+    1,
+  );
+  ask(1, 1, 500);
+  clock.advance(499);
+  expect(signals[0]!.aborted).toBe(false);
+  clock.advance(1);
+  expect(signals[0]!.reason).toMatchObject({ code: 'MAILSLOT_TIMEOUT' });
+  answer('too late');
+  await microtasks();
+  expect(sent).toEqual([]);
+  await responders.whenIdle();
+  expect(clock.timers).toBe(0);
+});
+
+it('a question that waits for its turn has its deadline from the moment it came', async () => {
+  const deadlines: number[] = [];
+  const ends: (() => void)[] = [];
+  const handler = (_: unknown, { deadline }: { deadline: number }): Promise<void> => {
+    deadlines.push(deadline);
+    return new Promise((resolve) => ends.push(resolve));
+  };
+  responders.add(1, 'q', handler, 1);
+  const start = clock.wallTime();
+  ask(1, 1);
+  ask(2, 2);
+  clock.advance(300);
+  ends[0]!();
+  await microtasks();
+  expect(deadlines).toEqual([start + 1_000, start + 1_000]);
+  ends[1]!();
+  await responders.whenIdle();
+});
