@@ -90,7 +90,7 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
   relay.keepWillsIn(new RetainedFile(bus, epoch, clock, 'w'), readWills(bus, epoch));
   reign.serve();
   gate.start();
-  const closing = new Closing(relay, reign, clock, () => end(undefined));
+  const closing = new Closing(relay, reign, () => end(undefined));
   const close = (): Promise<void> => closing.close();
   return {
     epoch,
@@ -118,14 +118,12 @@ async function readRosterBefore(reign: Reign, bus: BusDirectory, clock: Clock): 
 class Closing {
   readonly #relay: Relay;
   readonly #reign: Reign;
-  readonly #clock: Clock;
   readonly #onClosed: () => void;
   #closed: Promise<void> | undefined;
 
-  constructor(relay: Relay, reign: Reign, clock: Clock, onClosed: () => void) {
+  constructor(relay: Relay, reign: Reign, onClosed: () => void) {
     this.#relay = relay;
     this.#reign = reign;
-    this.#clock = clock;
     this.#onClosed = onClosed;
   }
 
@@ -136,9 +134,6 @@ class Closing {
 
   async #close(): Promise<void> {
     await this.#relay.whenQueriesEnd(HOST_QUERY_GRACE);
-    // the goodbye of the program's own peer is on its way: unread, it would be waited for, and taken for a crash
-    for (let turn = 0; turn < 2; turn += 1)
-      await new Promise<void>((resolve) => this.#clock.afterIo(resolve));
     // nobody may come back to this host: the endpoint goes first, and in the same turn the goodbyes
     const unreachable = this.#reign.close();
     await this.#relay.close('closed', 'the host was closed');

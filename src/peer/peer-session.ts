@@ -49,7 +49,7 @@ export interface PeerSessionOptions {
 
 /** How often it is looked at whether messages may be missing, while that is not known. */
 const DOUBT_INTERVAL = 1_000;
-/** How long a goodbye may take to be written. */
+/** How long a goodbye may take to be read. */
 const LEAVE_TIMEOUT = 1_000;
 
 export class PeerSession {
@@ -130,7 +130,7 @@ export class PeerSession {
     if (!this.#parts.isEmpty) this.#options.link.pipe.write(this.#parts.take());
   }
 
-  /** Says goodbye, after everything that is pending; resolves when that was written, or could not be. */
+  /** Says goodbye, after everything that is pending; resolves when the host has read that, or does not in time. */
   leave(): Promise<void> {
     const { clock, link, peerId } = this.#options;
     if (this.#state === 'ended') return Promise.resolve();
@@ -143,8 +143,8 @@ export class PeerSession {
         timer.cancel();
         resolve();
       };
+      // the host closes: if we did, what it just writes would fail there, and the goodbye be thrown away unread
       link.pipe.handlers = { data: (chunk) => link.pipe.recycle(chunk), drained() {}, closed: done };
-      link.pipe.end();
     });
   }
 
