@@ -1,7 +1,7 @@
 // The policies that drop: what stays, where the markers stand, and that the numbers are exact whatever happens (R7).
 import { describe, expect, it } from 'vitest';
 import type { Overflow } from '../../src/peer/api.js';
-import { IncomingMessage, NO_HEADERS } from '../../src/peer/message.js';
+import { IncomingMessage, NO_HEADERS, SpecialMessage } from '../../src/peer/message.js';
 import { OpenSlot } from '../../src/peer/slot.js';
 import { encodeValue } from '../../src/wire/values.js';
 import { ManualClock } from '../support/manual-clock.js';
@@ -62,6 +62,18 @@ class Bench {
       ...{ orderHigh: 0, orderLow: this.offered, timeHigh: 0, timeLow: 1 },
     };
     this.slot.offer(new IncomingMessage(origin, 0, bytes, 0, bytes.length, hold));
+  }
+
+  /** With a time to live, ms, or as a last value that was kept. */
+  offerSpecial({ ttl, retained = false }: { ttl?: number; retained?: boolean }, subject = 'a'): void {
+    const bytes = Buffer.from(encodeValue(this.offered++));
+    const origin = {
+      ...{ subject, headers: NO_HEADERS, from, headBytes: 100 - bytes.length, sequence: this.offered },
+      ...{ orderHigh: 0, orderLow: this.offered, timeHigh: 0, timeLow: 1 },
+    };
+    const expiry = ttl === undefined ? undefined : this.clock.wallTime() + ttl;
+    const body = { origin, bytes, start: 0, end: bytes.length };
+    this.slot.offerSpecial(new SpecialMessage(body, { expiry, retained, hold: undefined }));
   }
 
   offerAll(...subjects: string[]): void {
@@ -177,6 +189,26 @@ describe.each(['drop-newest', 'drop-incoming', 'conflate'] as const)('%s', (over
     expect(items.filter((item) => item === '-undefined')).toHaveLength(1);
     const known = items.filter((item) => typeof item === 'string' && item !== '-undefined');
     expect(known.reduce((sum: number, text) => sum - Number(text), 0)).toBe(3);
+  });
+
+  it('what has outlived its time gives way first, and is counted as that', async () => {
+    const bench = new Bench({ overflow });
+    for (let i = 0; i < 3; i += 1) bench.offerSpecial({ ttl: 100 }, `s${i}`);
+    bench.clock.advance(100);
+    bench.offer('new');
+    expect(bench.slot.info).toMatchObject({ messageCount: 1, dropped: 0, missed: 0, expired: 3 });
+    expect(await bench.readAll()).toEqual([3]);
+  });
+
+  it('last values come in whatever the capacity', async () => {
+    const bench = new Bench({ overflow });
+    for (let i = 0; i < 5; i += 1) bench.offerSpecial({ retained: true }, `s${i}`);
+    expect(bench.slot.info).toMatchObject({ messageCount: 5, dropped: 0 });
+    bench.offer('s9');
+    bench.clock.settle();
+    const { messageCount, dropped } = bench.slot.info;
+    expect(messageCount + dropped).toBe(6);
+    expect(bench.told).toBe(dropped);
   });
 
   it('close says how many were unread, and a drained one ends when they were read', async () => {
