@@ -277,18 +277,31 @@ export class Inbox {
     hold: ChunkHold | undefined,
   ): void {
     let index = 0;
+    // those in a row are one gap: as bytes they may be next to nothing, as gaps and events they are not
+    let missed = 0;
+    let reason = '';
+    const tellMissed = (): void => {
+      if (missed > 0) this.#refuse(origin.from, slots, missed, reason);
+      missed = 0;
+    };
     try {
       for (const [start, end] of batchItems(bytes, at, size)) {
         const fault = this.#faultOf(bytes, start, end, origin.headBytes + end - start);
-        if (fault !== undefined) this.#refuse(origin.from, slots, 1, fault);
-        else
+        if (fault === undefined) {
+          tellMissed();
           for (const slot of slots) slot.offer(new IncomingMessage(origin, index, bytes, start, end, hold));
+        } else {
+          missed += 1;
+          if (missed === 1) reason = fault;
+        }
         index += 1;
       }
     } catch (error) {
       if (!(error instanceof FrameFault)) throw error;
-      if (index < count) this.#refuse(origin.from, slots, count - index, error.message);
+      if (missed === 0) reason = error.message;
+      missed += count - index;
     }
+    tellMissed();
   }
 
   /** Takes a message of a kind that this version does not know: it counts as taken. */

@@ -13,7 +13,7 @@
 //  48      79 <length u16> <subject>
 //          B8 <n> <options>          [01 1B to] [02 1A ttl] [03 1B ref], then headers: text → text
 //          <data>                    any CBOR item
-import { MAX_FRAME_BYTES, MAX_HEADERS, MAX_SUBJECT_BYTES } from '../limits.js';
+import { MAX_FRAME_BYTES, MAX_HEADERS, MAX_SUBJECT_BYTES, WINDOW_FRAMES } from '../limits.js';
 
 /** Kinds of frames. 16–19 are relayed like PUBLISH, 20–23 ignored, other unknown ones are a violation. */
 export const Kind = {
@@ -172,7 +172,8 @@ export function checkBatch(bytes: Uint8Array, at: number, size: number): void {
     throw new FrameFault('a batch is not a PUBLISH frame without options and with an array of messages');
   }
   const count = readU32(bytes, at + offset + 1);
-  if (count === 0 || count * LEAST_BATCHED_BYTES > room) {
+  // more than a window holds was never published
+  if (count === 0 || count > WINDOW_FRAMES || count * LEAST_BATCHED_BYTES > room) {
     throw new FrameFault(`a batch announces ${count} messages in ${room} bytes`);
   }
 }
