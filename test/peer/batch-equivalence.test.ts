@@ -7,10 +7,11 @@ import { LAZY_ACK_DELAY } from '../../src/limits.js';
 import { Inbox } from '../../src/peer/inbox.js';
 import type { ChunkHold } from '../../src/peer/message.js';
 import { OpenSlot } from '../../src/peer/slot.js';
-import { splitBatch, writeBatchHead } from '../../src/wire/batch.js';
-import { BATCH_HEAD_BYTES, encodeFrame, Flag, Kind } from '../../src/wire/frame.js';
+import { splitBatch } from '../../src/wire/batch.js';
+import { encodeFrame, Flag, Kind } from '../../src/wire/frame.js';
 import { FrameWalker } from '../../src/wire/frame-walker.js';
 import { encodeValue } from '../../src/wire/values.js';
+import { batchDataOf } from '../support/batch-data.js';
 import { ManualClock } from '../support/manual-clock.js';
 
 const LIVES = 40;
@@ -126,13 +127,9 @@ function valueFor(random: SeededRandom): unknown {
 
 function batchOf(sender: Buffer, sequence: number, order: number, subject: string, random: SeededRandom) {
   const count = 1 + random.below(12);
-  const head = Buffer.alloc(BATCH_HEAD_BYTES);
-  writeBatchHead(head, 0, count);
-  const items = Array.from({ length: count }, () =>
-    Buffer.from(encodeValue(Buffer.from(encodeValue(valueFor(random))))),
-  );
+  const values = Array.from({ length: count }, () => valueFor(random));
   const flags = Flag.batch | (random.below(3) === 0 ? Flag.ackSoon : 0);
-  const data = Buffer.concat([head, ...items]);
+  const data = batchDataOf(values);
   const frame = encodeFrame({ kind: Kind.publish, flags, sender, sequence, order, time: 7, subject, data });
   return { frame, count };
 }
