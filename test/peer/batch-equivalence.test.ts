@@ -14,7 +14,7 @@ import { encodeValue } from '../../src/wire/values.js';
 import { batchDataOf } from '../support/batch-data.js';
 import { ManualClock } from '../support/manual-clock.js';
 
-const LIVES = 40;
+const LIVES = 25;
 const STEPS = 60;
 const MAX_MESSAGE_BYTES = 2_000;
 const PATTERNS = ['a', 'b', '*', 'a'];
