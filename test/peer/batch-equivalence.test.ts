@@ -37,7 +37,7 @@ class Receiver {
     clock: this.clock,
     maxMessageBytes: MAX_MESSAGE_BYTES,
     sendAck: (list) => {
-      for (const { sender, upTo } of list) this.note(`ack of ${Buffer.from(sender)}`, upTo);
+      for (const one of list) if ('upTo' in one) this.note(`ack of ${Buffer.from(one.sender)}`, one.upTo);
     },
   });
 

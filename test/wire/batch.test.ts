@@ -86,7 +86,7 @@ it('holds at least one message, at most a window full of them, and no more than 
   expect(check(Buffer.concat([Buffer.of(0x9b), batchData(least(3)).subarray(1)]))).toThrow(FrameFault);
 });
 
-it('is a PUBLISH without options', () => {
+it('is a PUBLISH of which nothing special is asked', () => {
   const data = batchDataOf([1, 2]);
   const fields = { kind: Kind.publish, flags: Flag.batch, sender, subject: 'a', data };
   const check = (changes: object) => () => {
@@ -96,5 +96,8 @@ it('is a PUBLISH without options', () => {
   expect(check({})).not.toThrow();
   for (const kind of [Kind.query, Kind.reply, 16, 20]) expect(check({ kind })).toThrow(FrameFault);
   expect(check({ headers: encodeHeaders({ a: 'b' }) })).toThrow(FrameFault);
+  for (const flag of [Flag.confirm, Flag.retain, Flag.noEcho])
+    expect(check({ flags: Flag.batch | flag })).toThrow(FrameFault);
+  expect(check({ flags: Flag.batch | Flag.ackSoon | Flag.resent })).not.toThrow();
   for (const option of [{ to: sender }, { ttl: 5 }, { ref: 5 }]) expect(check(option)).toThrow(FrameFault);
 });
