@@ -5,11 +5,11 @@ import { BATCH_HEAD_BYTES, FrameFault } from '../wire/frame.js';
 import type { FrameWalker } from '../wire/frame-walker.js';
 import { type ChunkHold, IncomingMessage, type Origin } from './message.js';
 import { MessageBatch } from './message-batch.js';
+import { messageFault } from './message-fault.js';
 import type { OpenSlot } from './slot.js';
 
 export interface BatchDeliveryOptions {
-  /** What is wrong with data from `start` to `end`, in a message of `size` bytes. */
-  faultOf(bytes: Buffer, start: number, end: number, size: number): string | undefined;
+  maxMessageBytes: number;
   /** So many messages of this origin are lost to the slots. */
   refuse(origin: Origin, slots: readonly OpenSlot[], missed: number, reason: string): void;
 }
@@ -46,6 +46,7 @@ export class BatchDelivery {
   /** The sizes of a batch's messages; 0 when something is wrong with one of them. */
   #soundBytes(origin: Origin, walker: FrameWalker): number {
     const { bytes, at, size, count } = walker;
+    const { maxMessageBytes } = this.#options;
     const end = at + size;
     let cursor = firstItem(origin, walker);
     let sum = 0;
@@ -55,7 +56,7 @@ export class BatchDelivery {
       if (head === 0 || start > end) return 0;
       cursor = start + itemLength(bytes, cursor, head);
       const own = origin.headBytes + cursor - start;
-      if (cursor > end || this.#options.faultOf(bytes, start, cursor, own) !== undefined) return 0;
+      if (cursor > end || messageFault(bytes, start, cursor, own, maxMessageBytes) !== undefined) return 0;
       sum += own;
     }
     return cursor === end ? sum : 0;
@@ -92,7 +93,8 @@ export class BatchDelivery {
     try {
       for (const [start, end] of batchItems(bytes, at, size)) {
         left -= 1;
-        const fault = this.#options.faultOf(bytes, start, end, headBytes + end - start);
+        const own = headBytes + end - start;
+        const fault = messageFault(bytes, start, end, own, this.#options.maxMessageBytes);
         yield { start, end, count: 1, fault };
       }
     } catch (error) {

@@ -17,7 +17,6 @@ import {
   type Tail,
 } from '../wire/frame.js';
 import { type FrameWalker, joinHalves } from '../wire/frame-walker.js';
-import { scanValue } from '../wire/scanner.js';
 import { PatternTrie } from '../wire/subject.js';
 import { SubjectCache } from '../wire/subject-cache.js';
 import { BatchDelivery } from './batch-delivery.js';
@@ -29,6 +28,7 @@ import {
   type Origin,
   SpecialMessage,
 } from './message.js';
+import { messageFault } from './message-fault.js';
 import { NotedMessages } from './noted-messages.js';
 import { type SenderRecord, SenderRecords } from './sender-records.js';
 import type { OpenSlot } from './slot.js';
@@ -77,7 +77,7 @@ export class Inbox {
   constructor(options: InboxOptions) {
     this.#options = options;
     this.#batches = new BatchDelivery({
-      faultOf: (bytes, start, end, size) => this.#faultOf(bytes, start, end, size),
+      maxMessageBytes: options.maxMessageBytes,
       refuse: ({ from }, slots, missed, reason) => this.#refuse(from, slots, missed, reason),
     });
     this.#noted = new NotedMessages({
@@ -198,7 +198,7 @@ export class Inbox {
     }
     const { headers = NO_HEADERS, data: start } = tail;
     const end = at + size;
-    const fault = this.#faultOf(bytes, start, end, size);
+    const fault = messageFault(bytes, start, end, size, this.#options.maxMessageBytes);
     if (fault !== undefined) {
       this.#refuse(from, slots, 1, fault);
       return undefined;
@@ -225,7 +225,7 @@ export class Inbox {
       expiry = expiryOf(bytes, at);
     }
     const end = at + size;
-    const fault = this.#faultOf(bytes, start, end, size);
+    const fault = messageFault(bytes, start, end, size, this.#options.maxMessageBytes);
     if (fault !== undefined) return this.#refuse(from, slots, 1, fault);
     const origin = originOf(walker, { subject, headers, from, headBytes: start - at });
     if (expiry !== undefined) {
@@ -336,13 +336,6 @@ export class Inbox {
     from.acknowledged = 0;
     this.#schedule(from);
     return from;
-  }
-
-  #faultOf(bytes: Buffer, start: number, end: number, size: number): string | undefined {
-    if (size > this.#options.maxMessageBytes) {
-      return `${size} bytes exceed this peer's maxMessageBytes of ${this.#options.maxMessageBytes}`;
-    }
-    return scanValue(bytes, start, end);
   }
 
   #refuse(from: SenderRecord, slots: readonly OpenSlot[], missed: number, reason: string): void {

@@ -68,6 +68,17 @@ describe('a batch', () => {
     expect(settled(publisher)).toEqual([4, 8, 9]);
   });
 
+  it('like the one before it is settled up to its own last message', () => {
+    const bench = new RelayBench();
+    const [publisher, receiver] = [bench.join('p'), bench.join('r', '>')];
+    publisher.send(batch(publisher, 1, of(5)), batch(publisher, 6, of(3)), batch(publisher, 9, of(3)));
+    for (const upTo of [10, 11]) {
+      receiver.acknowledge(publisher, upTo);
+      bench.clock.advance(300);
+    }
+    expect(settled(publisher)).toEqual([10, 11]);
+  });
+
   it('with a request for an early acknowledgement is settled at once when its last message is', () => {
     const bench = new RelayBench();
     const [publisher, receiver] = [bench.join('p'), bench.join('r', '>')];
@@ -153,13 +164,16 @@ describe('a window', () => {
   });
 
   it.each([
-    ['at once', 1],
-    ['in batches that are alike', 4],
-  ])('that is left %s ends the link', (_, parts) => {
+    ['at once', 1, 0],
+    ['in batches that are alike', 4, 0],
+    ['with the last message of a batch', 4, 1],
+  ])('that is left %s ends the link', (_, parts, more) => {
     const bench = new RelayBench();
     const [publisher, receiver] = [bench.join('p'), bench.join('r', '>')];
     const count = WINDOW_FRAMES / parts;
-    const frames = of(parts).map((i) => batch(publisher, 1 + i * count, least(count)));
+    const frames = of(parts).map((i) =>
+      batch(publisher, 1 + i * count, least(i === parts - 1 ? count + more : count)),
+    );
     publisher.send(...frames, batch(publisher, WINDOW_FRAMES + 1, least(1)));
     expect(reason(publisher)).toEqual([
       `message ${WINDOW_FRAMES + 1} came when only those up to 0 were settled`,

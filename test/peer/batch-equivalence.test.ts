@@ -117,7 +117,11 @@ class Receiver {
 
 const digest = (data: unknown) => Buffer.from(encodeValue(data)).toString('hex');
 
-function valueFor(random: SeededRandom): unknown {
+/** Bytes of a message on `a` or `b` with a small number in it. */
+const SMALL = 55;
+
+function valueFor(random: SeededRandom, isUniform: boolean): unknown {
+  if (isUniform) return random.below(24);
   const kind = random.below(6);
   if (kind === 0) return random.below(1_000);
   if (kind === 1) return 'x'.repeat(random.below(300));
@@ -125,20 +129,29 @@ function valueFor(random: SeededRandom): unknown {
   return new Uint8Array(random.below(400)).fill(random.below(256));
 }
 
-function batchOf(sender: Buffer, sequence: number, order: number, subject: string, random: SeededRandom) {
+function batchOf(
+  [sender, sequence, order, subject]: [Buffer, number, number, string],
+  random: SeededRandom,
+  isUniform: boolean,
+): { frame: Buffer; count: number } {
   const count = 1 + random.below(12);
-  const values = Array.from({ length: count }, () => valueFor(random));
+  const values = Array.from({ length: count }, () => valueFor(random, isUniform));
   const flags = Flag.batch | (random.below(3) === 0 ? Flag.ackSoon : 0);
   const data = batchDataOf(values);
   const frame = encodeFrame({ kind: Kind.publish, flags, sender, sequence, order, time: 7, subject, data });
   return { frame, count };
 }
 
+const randomCapacity = (random: SeededRandom) =>
+  random.below(2) === 0 ? 1_000_000 : 200 + random.below(3_000);
+
 async function live(seed: number): Promise<void> {
   const random = new SeededRandom(seed);
+  // messages of one size fill a slot to the last byte
+  const isUniform = random.below(3) === 0;
   const configs = PATTERNS.map(() => ({
     capacity: 1 + random.below(20),
-    capacityBytes: random.below(2) === 0 ? 1_000_000 : 200 + random.below(3_000),
+    capacityBytes: isUniform ? SMALL * (1 + random.below(15)) : randomCapacity(random),
     overflow: random.below(2) === 0 ? ('wait' as const) : ('drop-oldest' as const),
     gaps: random.below(2) === 0,
   }));
@@ -155,7 +168,7 @@ async function live(seed: number): Promise<void> {
       for (let left = random.below(3); left >= 0; left -= 1) {
         const who = random.below(SENDERS.length);
         const subject = ['a', 'b'][random.below(2)]!;
-        const { frame, count } = batchOf(SENDERS[who]!, sequences[who]!, order, subject, random);
+        const { frame, count } = batchOf([SENDERS[who]!, sequences[who]!, order, subject], random, isUniform);
         sequences[who]! += count;
         order += count;
         frames.push(frame);
@@ -199,6 +212,8 @@ async function live(seed: number): Promise<void> {
   for (const one of both) for (const slot of one.slots) await slot.close();
   for (const one of both) one.clock.settle();
   expect(batched.takeState()).toBe(single.takeState());
+  for (const [who, sender] of SENDERS.entries())
+    expect(batched.inbox.records.find(sender)?.read ?? 0).toBe(sequences[who]! - 1);
   expect(new Set(batched.holds.map((hold) => `${hold.messages} ${hold.released}`))).toEqual(new Set(['0 1']));
 }
 
