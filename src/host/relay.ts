@@ -363,11 +363,16 @@ export class Relay {
   /** Checks, stamps and counts one message; returns who gets it. */
   #admitMessage(session: Session, walker: FrameWalker): Targets {
     const { bytes, at, size, flags, count } = walker;
-    const sequence = walker.sequence + count - 1;
+    const first = walker.sequence;
+    const sequence = first + count - 1;
     const sender = session.sender;
     if (sender === undefined) throw new FrameFault('a message came before OPEN');
-    // of a batch that was settled in part the rest is still due
-    if (sequence <= sender.relayed) return this.#dropRepeated(sender, sequence, flags);
+    if (first <= sender.relayed) {
+      if (first === 0 || !(flags & Flag.resent))
+        throw new FrameFault(`message ${first} came after message ${sender.relayed}`);
+      // of a batch that was settled in part the rest is still due
+      if (sequence <= sender.relayed) return this.#dropRepeated(sender, sequence, flags);
+    }
     if (!isPeerIdAt(session.peerId, bytes, at + At.sender))
       throw new FrameFault('a message names another sender');
     if (sequence - sender.told > WINDOW_FRAMES)
@@ -389,8 +394,6 @@ export class Relay {
   }
 
   #dropRepeated(sender: Sender, sequence: number, flags: number): Targets {
-    if (!(flags & Flag.resent))
-      throw new FrameFault(`message ${sequence} came after message ${sender.relayed}`);
     if (flags & Flag.confirm) sender.repeatReceipt(sequence);
     return NOBODY;
   }

@@ -4,12 +4,10 @@
 // Invariant: the acknowledgement of a sender is one number, below which nothing of it is untaken in any slot.
 import { LAZY_ACK_DELAY } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
-import { batchItems, itemHeadSize, itemLength } from '../wire/batch.js';
 import type { Acknowledgement, GapNotice, Note, SingleAcknowledgement } from '../wire/control.js';
 import { expiryOf } from '../wire/expiry.js';
 import {
   At,
-  BATCH_HEAD_BYTES,
   batchOffset,
   Flag,
   FrameFault,
@@ -19,9 +17,9 @@ import {
   type Tail,
 } from '../wire/frame.js';
 import { type FrameWalker, joinHalves } from '../wire/frame-walker.js';
-import { scanValue } from '../wire/scanner.js';
 import { PatternTrie } from '../wire/subject.js';
 import { SubjectCache } from '../wire/subject-cache.js';
+import { BatchDelivery } from './batch-delivery.js';
 import {
   type Body,
   type ChunkHold,
@@ -30,7 +28,7 @@ import {
   type Origin,
   SpecialMessage,
 } from './message.js';
-import { MessageBatch } from './message-batch.js';
+import { messageFault } from './message-fault.js';
 import { NotedMessages } from './noted-messages.js';
 import { type SenderRecord, SenderRecords } from './sender-records.js';
 import type { OpenSlot } from './slot.js';
@@ -56,6 +54,7 @@ export class Inbox {
   /** By id, those that are draining included. */
   readonly #slots = new Map<number, OpenSlot>();
   readonly #noted: NotedMessages;
+  readonly #batches: BatchDelivery;
   /** Senders of which something was read since their last acknowledgement. */
   #due = new Set<SenderRecord>();
   /** Of the last message; the next one is often of the same sender and subject. */
@@ -77,6 +76,10 @@ export class Inbox {
 
   constructor(options: InboxOptions) {
     this.#options = options;
+    this.#batches = new BatchDelivery({
+      maxMessageBytes: options.maxMessageBytes,
+      refuse: ({ from }, slots, missed, reason) => this.#refuse(from, slots, missed, reason),
+    });
     this.#noted = new NotedMessages({
       records: this.records,
       slot: (id) => (this.#slots.get(id)?.accepting ? this.#slots.get(id) : undefined),
@@ -195,7 +198,7 @@ export class Inbox {
     }
     const { headers = NO_HEADERS, data: start } = tail;
     const end = at + size;
-    const fault = this.#faultOf(bytes, start, end, size);
+    const fault = messageFault(bytes, start, end, size, this.#options.maxMessageBytes);
     if (fault !== undefined) {
       this.#refuse(from, slots, 1, fault);
       return undefined;
@@ -222,7 +225,7 @@ export class Inbox {
       expiry = expiryOf(bytes, at);
     }
     const end = at + size;
-    const fault = this.#faultOf(bytes, start, end, size);
+    const fault = messageFault(bytes, start, end, size, this.#options.maxMessageBytes);
     if (fault !== undefined) return this.#refuse(from, slots, 1, fault);
     const origin = originOf(walker, { subject, headers, from, headBytes: start - at });
     if (expiry !== undefined) {
@@ -241,54 +244,9 @@ export class Inbox {
     from: SenderRecord,
     hold: ChunkHold | undefined,
   ): void {
-    const { bytes, at, count } = walker;
-    const headBytes = batchOffset(bytes, at);
+    const headBytes = batchOffset(walker.bytes, walker.at);
     const origin = originOf(walker, { subject, headers: NO_HEADERS, from, headBytes });
-    const sound = this.#soundBytes(walker, origin);
-    if (sound === 0) return this.#deliverSingly(origin, walker, slots, hold);
-    const start = at + batchOffset(bytes, at) + BATCH_HEAD_BYTES;
-    for (const slot of slots) {
-      slot.offerBatch(new MessageBatch(origin, bytes, { index: 0, count, start, bytes: sound }, hold));
-    }
-  }
-
-  /** The sizes of a batch's messages; 0 when something is wrong with one of them. */
-  #soundBytes({ bytes, at, size, count }: FrameWalker, { headBytes }: Origin): number {
-    const end = at + size;
-    let cursor = at + batchOffset(bytes, at) + BATCH_HEAD_BYTES;
-    let sum = 0;
-    for (let left = count; left > 0; left -= 1) {
-      const head = cursor < end ? itemHeadSize(bytes, cursor) : 0;
-      const start = cursor + head;
-      if (head === 0 || start > end) return 0;
-      cursor = start + itemLength(bytes, cursor, head);
-      const own = headBytes + cursor - start;
-      if (cursor > end || this.#faultOf(bytes, start, cursor, own) !== undefined) return 0;
-      sum += own;
-    }
-    return cursor === end ? sum : 0;
-  }
-
-  /** A batch with something wrong in it: what is sound is delivered all the same. */
-  #deliverSingly(
-    origin: Origin,
-    { bytes, at, size, count }: FrameWalker,
-    slots: readonly OpenSlot[],
-    hold: ChunkHold | undefined,
-  ): void {
-    let index = 0;
-    try {
-      for (const [start, end] of batchItems(bytes, at, size)) {
-        const fault = this.#faultOf(bytes, start, end, origin.headBytes + end - start);
-        if (fault !== undefined) this.#refuse(origin.from, slots, 1, fault);
-        else
-          for (const slot of slots) slot.offer(new IncomingMessage(origin, index, bytes, start, end, hold));
-        index += 1;
-      }
-    } catch (error) {
-      if (!(error instanceof FrameFault)) throw error;
-      if (index < count) this.#refuse(origin.from, slots, count - index, error.message);
-    }
+    this.#batches.deliver(origin, walker, slots, hold);
   }
 
   /** Takes a message of a kind that this version does not know: it counts as taken. */
@@ -378,13 +336,6 @@ export class Inbox {
     from.acknowledged = 0;
     this.#schedule(from);
     return from;
-  }
-
-  #faultOf(bytes: Buffer, start: number, end: number, size: number): string | undefined {
-    if (size > this.#options.maxMessageBytes) {
-      return `${size} bytes exceed this peer's maxMessageBytes of ${this.#options.maxMessageBytes}`;
-    }
-    return scanValue(bytes, start, end);
   }
 
   #refuse(from: SenderRecord, slots: readonly OpenSlot[], missed: number, reason: string): void {

@@ -14,7 +14,8 @@ export class MessageBatch {
   /** Where the first of its messages begins, and, once that was made, ends. */
   #cursor: number;
   #end = 0;
-  #index: number;
+  /** Place in the frame of the first one. */
+  #index = 0;
   /** The first one, if somebody peeked at it. */
   #peeked: IncomingMessage | undefined;
 
@@ -22,12 +23,11 @@ export class MessageBatch {
   constructor(
     origin: Origin,
     memory: Buffer,
-    items: { index: number; count: number; start: number; bytes: number },
+    items: { count: number; start: number; bytes: number },
     hold: ChunkHold | undefined,
   ) {
     this.origin = origin;
     this.#memory = memory;
-    this.#index = items.index;
     this.length = items.count;
     this.#cursor = items.start;
     this.bytes = items.bytes;

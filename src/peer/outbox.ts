@@ -334,6 +334,8 @@ export class Outbox {
 
   /** Frees the memory of everything up to this sequence. */
   #release(upTo: number): void {
+    // the frames are about to be measured, and an open one does not say yet how long it is
+    this.#batch.close();
     let freed = 0;
     for (const slab of this.#slabs) {
       if (slab.last <= upTo) {

@@ -104,7 +104,8 @@ export class Publisher {
   tryPublish(subject: string, data: unknown): boolean {
     const isBytes = isPlainBytes(data);
     const body = isBytes ? data : encodeValue(data, 'publish');
-    if (body.length < this.#longestJoining) {
+    // without a link a frame stays open for long, but all of a batch has one time
+    if (body.length < this.#longestJoining && this.#time !== 0) {
       const added = this.#outbox.join(subject, body, isBytes);
       if (added > 0) {
         this.messages += 1;

@@ -339,7 +339,8 @@ export class OpenSlot implements Slot<unknown, Item> {
     if (this.#state === 'closed') throw closedError(this.pattern, 'read');
     if (timeout === 0) return undefined;
     const arrived = await this.#nextItem({ timeout, signal });
-    this.#current?.detach();
+    // it need not be the current one any more
+    if (arrived !== undefined && !isGap(arrived)) (arrived as IncomingMessage).detach();
     return arrived;
   }
 

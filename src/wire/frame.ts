@@ -13,7 +13,7 @@
 //  48      79 <length u16> <subject>
 //          B8 <n> <options>          [01 1B to] [02 1A ttl] [03 1B ref], then headers: text → text
 //          <data>                    any CBOR item
-import { MAX_FRAME_BYTES, MAX_HEADERS, MAX_SUBJECT_BYTES } from '../limits.js';
+import { MAX_FRAME_BYTES, MAX_HEADERS, MAX_SUBJECT_BYTES, WINDOW_FRAMES } from '../limits.js';
 
 /** Kinds of frames. 16–19 are relayed like PUBLISH, 20–23 ignored, other unknown ones are a violation. */
 export const Kind = {
@@ -149,6 +149,8 @@ export const BATCH_HEAD_BYTES = 5;
 const NO_OPTIONS_BYTES = 2;
 /** The head of a byte string and one byte in it: no message of a batch takes less. */
 const LEAST_BATCHED_BYTES = 2;
+/** What a publisher asks for one message: of several in one frame nobody could tell which. */
+const UNBATCHED = Flag.confirm | Flag.retain | Flag.noEcho;
 
 /** Offset of the array of messages from the frame's start; only with {@link Flag.batch}. */
 export function batchOffset(bytes: Uint8Array, at: number): number {
@@ -167,12 +169,16 @@ export function messageCount(bytes: Uint8Array, at: number): number {
 export function checkBatch(bytes: Uint8Array, at: number, size: number): void {
   const offset = batchOffset(bytes, at);
   const room = size - offset - BATCH_HEAD_BYTES;
-  const isPlain = bytes[at + offset - 1] === 0 && bytes[at + At.kind] === Kind.publish;
+  const isPlain =
+    bytes[at + offset - 1] === 0 &&
+    bytes[at + At.kind] === Kind.publish &&
+    (readFlags(bytes, at) & UNBATCHED) === 0;
   if (room < LEAST_BATCHED_BYTES || !isPlain || bytes[at + offset] !== BATCH_HEAD) {
     throw new FrameFault('a batch is not a PUBLISH frame without options and with an array of messages');
   }
   const count = readU32(bytes, at + offset + 1);
-  if (count === 0 || count * LEAST_BATCHED_BYTES > room) {
+  // more than a window holds was never published
+  if (count === 0 || count > WINDOW_FRAMES || count * LEAST_BATCHED_BYTES > room) {
     throw new FrameFault(`a batch announces ${count} messages in ${room} bytes`);
   }
 }

@@ -45,13 +45,14 @@ export function decodeValue(bytes: Uint8Array, start: number, end: number): unkn
 
 /**
  * As {@link decodeValue}, for memory that nobody else refers to and nobody writes to any more: a long byte string
- * is a view of it, if it lies where any typed array can be laid over it.
+ * is a view of it, if it lies where any typed array can be laid over it and keeps little else alive.
  */
 export function takeValue(bytes: Uint8Array, start: number, end: number): unknown {
   if (bytes[start]! >> 5 !== 2) return readValue(bytes, start);
   const length = byteStringLength(bytes, start, end);
   const at = bytes.byteOffset + end - length;
-  if (length <= LONGEST_SHARED_BYTES || at % 8 !== 0) return copyBytes(bytes, end - length, end);
+  const isShort = length <= LONGEST_SHARED_BYTES || length * 2 < bytes.length;
+  if (isShort || at % 8 !== 0) return copyBytes(bytes, end - length, end);
   return new Uint8Array(bytes.buffer, at, length);
 }
 

@@ -14,6 +14,7 @@ import {
   writeU32,
 } from '../../src/wire/frame.js';
 import { encodeValue } from '../../src/wire/values.js';
+import { batchData } from '../support/batch-data.js';
 import { linkedRawPeer, type RawPeer, randomPeerId, rawPeer } from '../support/raw-peer.js';
 import { eventually } from '../support/waiting.js';
 import { Bystanders } from './bystanders.js';
@@ -34,6 +35,11 @@ const patched = (frame: Buffer, patch: (frame: Buffer) => void): Buffer => {
   patch(frame);
   return frame;
 };
+
+const null_ = Buffer.of(0xf6);
+/** A batch with this data, numbered as if it were one message. */
+const batch = (peer: RawPeer, data: Buffer, fields: { flags?: number } = {}) =>
+  peer.message('evil.a', null, { flags: Flag.batch, data, ...fields });
 
 type Attack = (peer: RawPeer) => Uint8Array;
 
@@ -112,6 +118,39 @@ describe('a peer that breaks the protocol is cut, and told why', () => {
     'counts further than numbers do': [
       (peer) => patched(peer.message('evil.a', 1), (frame) => frame.fill(0xff, At.sequence, At.sequence + 8)),
       /came when only those up to 0 were settled/,
+    ],
+    'publishes a batch of nothing': [(peer) => batch(peer, batchData([null_], 0)), /announces 0 messages/],
+    'publishes a batch with room for fewer than it says': [
+      (peer) => batch(peer, batchData([null_, null_], 3)),
+      /announces 3 messages in 4 bytes/,
+    ],
+    'publishes a batch of 2³² − 1 messages': [
+      (peer) => batch(peer, batchData([null_], 2 ** 32 - 1)),
+      /announces 4294967295 messages/,
+    ],
+    'publishes 16 MiB of the smallest messages in one frame': [
+      (peer) => batch(peer, batchData([Buffer.alloc(2 ** 24, 0x41)], 2 ** 23)),
+      /announces 8388608 messages/,
+    ],
+    'publishes a batch that wants a receipt': [
+      (peer) => batch(peer, batchData([null_]), { flags: Flag.batch | Flag.confirm }),
+      /a batch is not/,
+    ],
+    'publishes a batch that is no array': [(peer) => batch(peer, bytes('xxxxxxxx')), /a batch is not/],
+    'asks with a batch': [
+      (peer) =>
+        peer.frame(Kind.query, {
+          flags: Flag.batch,
+          subject: 'innocent.double',
+          sequence: 1,
+          data: bytes([1]),
+        }),
+      /a batch is not/,
+    ],
+    'publishes a batch that begins below its last message': [
+      (peer) =>
+        Buffer.concat([batch(peer, batchData([null_, null_])), batch(peer, batchData([null_, null_]))]),
+      /message 2 came after message 2/,
     ],
     'joins twice': [(peer) => peer.frame(Kind.join, { data: bytes({}) }), /JOIN came twice/],
     'opens the same slot twice': [
@@ -347,6 +386,43 @@ describe('a message whose data or headers are malformed', () => {
       { sequence: 1, receivers: 1 },
     ]);
   });
+});
+
+describe('a batch in which messages are malformed', () => {
+  const one = bytes(1);
+  const bad = hex('ff');
+  /** Taken for a byte string that reaches far beyond the frame. */
+  const beyond = (data: Buffer) => Buffer.concat([data.subarray(0, 5 + 2), hex('5a 7fffffff 00')]);
+  const batches: Record<string, [Buffer, (number | string)[]]> = {
+    'one in the middle': [batchData([one, bad, one]), [1, 'gap 1', 1]],
+    'the first and the last': [batchData([bad, one, bad]), ['gap 1', 1, 'gap 1']],
+    'some in a row': [batchData([one, bad, bad, bad, one, bad]), [1, 'gap 3', 1, 'gap 1']],
+    'all, as many as can be': [batchData(Array(60_000).fill(bad)), ['gap 60000']],
+    'one that is empty': [batchData([bytes('x'), hex(''), one]), ['x', 'gap 1', 1]],
+    'one that is no byte string': [Buffer.concat([batchData([one], 2), hex('82 01')]), [1, 'gap 1']],
+    'one that leaves the frame': [beyond(batchData([one, one, one])), [1, 'gap 2']],
+    'something behind the last one': [Buffer.concat([batchData([one]), hex('41 01')]), [1]],
+  };
+
+  it.each(Object.entries(batches))(
+    '%s: the others arrive, in a row they are one gap',
+    async (_, [data, shown]) => {
+      await using slot = await innocents.bob.subscribe('evil.a', { gaps: true });
+      const peer = await rawPeer(innocents.directory);
+      peer.write(batch(peer, data, { flags: Flag.batch | Flag.ackSoon }));
+      const items = [];
+      while (items.length < shown.length) {
+        const item = await slot.read({ timeout: 12_000 });
+        items.push(item !== undefined && 'gap' in item ? `gap ${item.gap.missed}` : item?.data);
+      }
+      expect(items).toEqual(shown);
+      await peer.receives(Kind.settled);
+      const gaps = shown.filter((item) => typeof item === 'string').length;
+      const told = innocents.events.of('gap').filter(({ sender }) => sender === peer.id.hex);
+      expect(told).toHaveLength(gaps);
+      expect(await slot.read({ timeout: 0 })).toBeUndefined();
+    },
+  );
 });
 
 describe('malformed queries and answers', () => {

@@ -34,6 +34,18 @@ describe('inbox of a pipe', () => {
     expect(notes).toEqual(['a', 'b', 'c', 'closed end']);
   });
 
+  it('knows no place for what comes next while something waits, nor when nobody wants it', () => {
+    const { inbox, owner } = inboxWithNotes();
+    const place = Buffer.alloc(8);
+    expect(inbox.place()).toBeUndefined();
+    inbox.handlers = { ...owner, place: () => place };
+    expect(inbox.place()).toBe(place);
+    inbox.unread(Buffer.from('a'));
+    expect(inbox.place()).toBeUndefined();
+    inbox.discard();
+    expect(inbox.place()).toBeUndefined();
+  });
+
   it('stops in the middle when its owner leaves, and goes on with the next', async () => {
     const { inbox, notes, owner, turn } = inboxWithNotes();
     for (const text of ['a', 'b', 'c']) inbox.data(Buffer.from(text));

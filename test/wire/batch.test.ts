@@ -1,11 +1,12 @@
 // The bytes of a batch: finding its messages, and taking it apart.
 import { expect, it } from 'vitest';
-import { batchItems, splitBatch, writeBatchHead } from '../../src/wire/batch.js';
+import { WINDOW_FRAMES } from '../../src/limits.js';
+import { batchItems, splitBatch } from '../../src/wire/batch.js';
 import {
   At,
-  BATCH_HEAD_BYTES,
   checkFrame,
   encodeFrame,
+  encodeHeaders,
   Flag,
   FrameFault,
   Kind,
@@ -16,14 +17,11 @@ import {
   readU64,
 } from '../../src/wire/frame.js';
 import { decodeValue, encodeValue } from '../../src/wire/values.js';
+import { batchData, batchDataOf } from '../support/batch-data.js';
 
 const sender = Buffer.alloc(8, 7);
 
 function batchOf(values: unknown[], flags: number = Flag.batch): Buffer {
-  const head = Buffer.alloc(BATCH_HEAD_BYTES);
-  writeBatchHead(head, 0, values.length);
-  const items = values.map((value) => Buffer.from(encodeValue(Buffer.from(encodeValue(value)))));
-  const data = Buffer.concat([head, ...items]);
   return encodeFrame({
     kind: Kind.publish,
     flags,
@@ -32,7 +30,7 @@ function batchOf(values: unknown[], flags: number = Flag.batch): Buffer {
     order: 100,
     time: 9,
     subject: 'a.b',
-    data,
+    data: batchDataOf(values),
   });
 }
 
@@ -71,4 +69,35 @@ it('with a message cut off, with something behind the last one, or with somethin
   const other = Buffer.from(frame);
   other[frame.length - 3] = 0x82;
   expect(() => splitBatch(other, 0, other.length)).toThrow(FrameFault);
+});
+
+it('holds at least one message, at most a window full of them, and no more than have room', () => {
+  const frame = (data: Buffer) =>
+    encodeFrame({ kind: Kind.publish, flags: Flag.batch, sender, subject: 'a', data });
+  const check = (data: Buffer) => () => checkFrame(frame(data), 0, frame(data).length);
+  const least = (count: number) => Array.from({ length: count }, () => Buffer.of(1));
+  expect(check(batchData(least(1)))).not.toThrow();
+  expect(check(batchData(least(9)))).not.toThrow();
+  expect(check(batchData(least(9), 10))).toThrow(/announces 10 messages in 18 bytes/);
+  expect(check(batchData(least(9), 0))).toThrow(/announces 0 messages/);
+  expect(check(batchData([]))).toThrow(FrameFault);
+  expect(check(batchData(least(WINDOW_FRAMES)))).not.toThrow();
+  expect(check(batchData(least(WINDOW_FRAMES + 1)))).toThrow(/announces 65537 messages/);
+  expect(check(Buffer.concat([Buffer.of(0x9b), batchData(least(3)).subarray(1)]))).toThrow(FrameFault);
+});
+
+it('is a PUBLISH of which nothing special is asked', () => {
+  const data = batchDataOf([1, 2]);
+  const fields = { kind: Kind.publish, flags: Flag.batch, sender, subject: 'a', data };
+  const check = (changes: object) => () => {
+    const frame = encodeFrame({ ...fields, ...changes });
+    checkFrame(frame, 0, frame.length);
+  };
+  expect(check({})).not.toThrow();
+  for (const kind of [Kind.query, Kind.reply, 16, 20]) expect(check({ kind })).toThrow(FrameFault);
+  expect(check({ headers: encodeHeaders({ a: 'b' }) })).toThrow(FrameFault);
+  for (const flag of [Flag.confirm, Flag.retain, Flag.noEcho])
+    expect(check({ flags: Flag.batch | flag })).toThrow(FrameFault);
+  expect(check({ flags: Flag.batch | Flag.ackSoon | Flag.resent })).not.toThrow();
+  for (const option of [{ to: sender }, { ttl: 5 }, { ref: 5 }]) expect(check(option)).toThrow(FrameFault);
 });

@@ -70,6 +70,25 @@ describe('FrameSplitter', () => {
     expect(splitter.place).toBeUndefined();
   });
 
+  it('copies a piece that lies elsewhere in the memory that the frame has its place in', () => {
+    const memory = Buffer.alloc(300_000, 1);
+    const frame = frameOf('large', 100_000);
+    const pieces = memory.subarray(150_000, 150_000 + frame.length);
+    frame.copy(pieces);
+    let taken = false;
+    const splitter = new FrameSplitter(
+      (bytes, start, end) => {
+        if (end - start < frame.length) return start;
+        taken = frame.equals(bytes.subarray(start, end));
+        return end;
+      },
+      () => memory,
+    );
+    splitter.push(pieces.subarray(0, 40_000));
+    splitter.push(pieces.subarray(40_000));
+    expect(taken).toBe(true);
+  });
+
   it('names no place for a little, nor before the size is known', () => {
     const { splitter } = collector();
     splitter.push(frameOf('large', 200_000).subarray(0, 5));
