@@ -120,6 +120,7 @@ export class Member {
 
   async ready(): Promise<this> {
     await until(() => this.id !== undefined || !this.lives, `${this.task.label} on the bus`);
+    if (this.id === undefined) throw new Error(`${this.task.label} ended before it was on the bus`);
     return this;
   }
 

@@ -68,7 +68,11 @@ class Round {
   addCandidate(): Member {
     this.#candidates += 1;
     const member = this.#crew.add(candidate(this.#candidates));
-    void member.ready().then(() => member.publish());
+    // one that takes over while it is still starting may be killed for it
+    void member.ready().then(
+      () => member.publish(),
+      () => {},
+    );
     return member;
   }
 

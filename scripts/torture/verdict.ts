@@ -57,7 +57,9 @@ export function describeVerdict(verdict: Verdict): string {
 function judge(crew: Crew, upheavals: readonly Upheaval[]): Verdict {
   const { members } = crew;
   const total = (of: (member: Member) => number): number => sum(members.map(of));
-  const slots = members.flatMap((member) => (member.account ? judgeSlot(crew, member, member.account) : []));
+  const slots = members.flatMap((member) =>
+    member.account ? [judgeSlot(members, member, member.account)] : [],
+  );
   const gaps = new Map<string, number>();
   const unexcused: string[] = [];
   for (const member of members) {
@@ -87,25 +89,28 @@ function judge(crew: Crew, upheavals: readonly Upheaval[]): Verdict {
   };
 }
 
-/** Whether what is missing was announced, and no more than that. */
-function judgeSlot(crew: Crew, reader: Member, account: Account): { lost: number; faults: string[] } {
+/** How many messages are missing without a word, and how many were announced that cannot be missing. */
+export function judgeSlot(
+  members: readonly Member[],
+  reader: Member,
+  account: Account,
+): { lost: number; excess: number; faults: string[] } {
   let { holes, leeway } = account;
-  for (const sender of crew.members) {
+  for (const sender of members) {
     const due = dueOf(reader, sender, account);
     holes += due.holes;
     leeway += due.leeway;
   }
   const { announced } = account;
   const { pattern, options } = reader.task.slot!;
-  const lost = Math.max(0, holes - announced);
-  const faults: string[] = [];
+  const [lost, excess] = [Math.max(0, holes - announced), Math.max(0, announced - holes - leeway)];
   const name = `${nameOf(reader)}: slot ${pattern}`;
+  const faults: string[] = [];
   if (lost > 0) faults.push(`${name} lacks ${holes} messages, of which ${announced} were announced`);
-  if (announced > holes + leeway)
-    faults.push(`${name} announces ${announced}, but at most ${holes + leeway} are missing`);
+  if (excess > 0) faults.push(`${name} announces ${announced}, ${excess} more than can be missing`);
   if (options.overflow !== 'drop-oldest' && announced > 0)
     faults.push(`${name} dropped ${announced} messages although it waits`);
-  return { lost, faults };
+  return { lost, excess, faults };
 }
 
 /** What one sender's first and last messages add: they are due, or nobody can say. */
