@@ -50,7 +50,8 @@ export interface Account {
 type Report = { at: number } & (
   | { what: 'ready'; id: string; epoch: number; hosting: boolean }
   | { what: 'connected'; epoch: number; hosting: boolean }
-  | { what: 'disconnected' | 'flows'; epoch: number }
+  | { what: 'disconnected'; epoch: number; cause?: string }
+  | { what: 'flows'; epoch: number }
   | { what: 'gap'; epoch: number; lag: number }
   | { what: 'fault'; fault: string }
   | { what: 'status'; figures: Figures; samples: [string, number, number][]; faults: string[] }
@@ -82,7 +83,7 @@ export class Member {
   endedAt: number | undefined;
   figures = NO_FIGURES;
   readonly connections: { epoch: number; hosting: boolean; at: number }[] = [];
-  readonly disconnections: { epoch: number; at: number }[] = [];
+  readonly disconnections: { epoch: number; at: number; cause?: string }[] = [];
   readonly gaps: { epoch: number; lag: number; at: number }[] = [];
   /** When the first message of an epoch came. */
   readonly flows: { epoch: number; at: number }[] = [];

@@ -20,7 +20,7 @@ const parts = [
   { title: 'elections: kill -9 of each host among 20 processes', script: './elections.ts' },
   { title: 'take-over: kill -9 of each host under full load, and what arrives', script: './take-over.ts' },
   { title: 'suspend: SIGSTOP of each host, and what it says when it wakes', script: './suspend.ts' },
-  { title: 'deleted: files of a bus removed under it', script: './deleted.ts' },
+  { title: 'deleted: files removed under everybody', script: './deleted.ts' },
   { title: 'recovery: how soon 20 peers are back after kill -9', script: './take-over-times.ts' },
   { title: 'storm: many processes and links at once', script: './storm.ts' },
 ];

@@ -38,7 +38,7 @@ async function watch() {
     if (event.type === 'connected') tell('connected', { epoch: event.epoch, hosting: bus.hosting });
     if (event.type === 'disconnected') {
       flowsFrom = Date.now() * 1_000;
-      tell('disconnected', { epoch: event.epoch });
+      tell('disconnected', { epoch: event.epoch, cause: event.cause?.message });
     }
     if (event.type === 'gap' && event.missed === undefined) {
       setTimeout(() => tell('gap', { epoch: bus.epoch, lag }), GAP_SETTLES);

@@ -6,7 +6,7 @@ import type { SeededRandom } from '../fuzz/seeded-random.js';
 import { Crew, type Member, machineTime, type Task, until } from './crew.js';
 import { spread, sum } from './figures.js';
 import { runPart } from './part.js';
-import { conclude, describeVerdict, openingsOf, type Upheaval, type Verdict } from './verdict.js';
+import { conclude, describeVerdict, openingsOf, refuse, type Upheaval, type Verdict } from './verdict.js';
 
 const CANDIDATES = 11;
 const EVERYTHING = '*.*';
@@ -188,7 +188,7 @@ await runPart(async ({ directory, random, goOn, aims }) => {
     while (!isDone()) await round.run();
     const verdict = await conclude(crew, round.kills);
     console.log(describe(crew, round.kills, verdict));
-    if (verdict.faults.length > 0) throw new Error(verdict.faults.join('\n'));
+    refuse(verdict.faults);
     return 'take-over: nothing found';
   } finally {
     await crew.end();

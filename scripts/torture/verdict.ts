@@ -1,6 +1,6 @@
 // What a crew's accounts come to: which messages are missing without a word, which came twice, who hosted beside whom, and
 // whether there was a reason for each gap of unknown size. The rules are those of test/history/checker.ts.
-import type { Account, Crew, Member } from './crew.js';
+import { type Account, type Crew, type Member, machineTime } from './crew.js';
 import { sum } from './figures.js';
 
 /** Something that ended a reign: a host killed, suspended or cut off. */
@@ -23,9 +23,13 @@ export interface Verdict {
   announced: number;
   /** Gaps of unknown size by their reason. */
   gaps: Map<string, number>;
+  /** Reigns that ended though nobody ended them, and why their peers left: a machine that is too busy does that. */
+  unprovoked: string[];
   /** Everything that is wrong. */
   faults: string[];
 }
+
+const MOST_FAULTS = 20;
 
 /** A nap or lag of more than this can keep a peer out of a gate, or make it doubt. */
 const LONG_ABSENCE = 1_000;
@@ -44,18 +48,28 @@ export async function conclude(crew: Crew, upheavals: readonly Upheaval[]): Prom
 }
 
 export function describeVerdict(verdict: Verdict): string {
-  const { published, delivered, repeats, lost, doubled, disordered, announced, gaps } = verdict;
+  const { published, delivered, repeats, lost, doubled, disordered, announced, gaps, unprovoked } = verdict;
   const reasons = [...gaps].map(([reason, count]) => `${count} ${reason}`).join(', ');
   return [
     `${published} messages published, ${delivered} delivered, ${repeats} repeats dropped`,
     `${lost} lost, ${doubled} doubled, ${disordered} out of order, ${announced} announced as missing`,
     `gaps of unknown size: ${reasons || 'none'}`,
+    `take-overs that nobody caused: ${unprovoked.join(' | ') || 'none'}`,
   ].join('\n');
 }
 
+/** Throws them, if there are any. */
+export function refuse(faults: readonly string[]): void {
+  if (faults.length === 0) return;
+  const more = faults.length > MOST_FAULTS ? [`… and ${faults.length - MOST_FAULTS} more`] : [];
+  throw new Error([...faults.slice(0, MOST_FAULTS), ...more].join('\n'));
+}
+
 /** To be called when every living member has told its account. */
-function judge(crew: Crew, upheavals: readonly Upheaval[]): Verdict {
+function judge(crew: Crew, provoked: readonly Upheaval[]): Verdict {
   const { members } = crew;
+  const unprovoked = unprovokedEnds(crew, provoked);
+  const upheavals = [...provoked, ...unprovoked];
   const total = (of: (member: Member) => number): number => sum(members.map(of));
   const slots = members.flatMap((member) =>
     member.account ? [judgeSlot(members, member, member.account)] : [],
@@ -79,6 +93,7 @@ function judge(crew: Crew, upheavals: readonly Upheaval[]): Verdict {
     disordered: total(({ figures }) => figures.late + figures.disordered),
     announced: total(({ account }) => account?.announced ?? 0),
     gaps,
+    unprovoked: unprovoked.map(({ epoch, cause }) => `epoch ${epoch}: ${cause}`),
     faults: [
       ...crew.faults,
       ...slots.flatMap(({ faults }) => faults),
@@ -161,8 +176,24 @@ function reasonOf(
   const left = disconnections.find(({ epoch }) => epoch === before);
   const end = upheavals.find(({ epoch }) => epoch === before);
   if (left !== undefined && end !== undefined && left.at < end.at) return 'had left before the host ended';
+  // a machine that is too busy: it may have joined just after the others were let in
   if (gap.lag > LONG_ABSENCE) return 'had no turn for over a second';
   return undefined;
+}
+
+/** Reigns that have a successor, but were ended by no part. */
+function unprovokedEnds(crew: Crew, provoked: readonly Upheaval[]): (Upheaval & { cause: string })[] {
+  const epochs = [...openingsOf(crew).keys()].sort((a, b) => a - b);
+  const ended = epochs.slice(0, -1).filter((epoch) => !provoked.some((one) => one.epoch === epoch));
+  const toOrder = Date.now() - machineTime();
+  return ended.map((epoch) => {
+    const ends = crew.members.flatMap(({ disconnections }) =>
+      disconnections.filter((one) => one.epoch === epoch),
+    );
+    const at = Math.min(...ends.map((end) => end.at));
+    const causes = new Set(ends.map(({ cause }) => cause ?? 'the link ended'));
+    return { epoch, at, order: (at + toOrder) * 1_000, cause: [...causes].join('; ') };
+  });
 }
 
 /** When each epoch opened: when the first member was connected to it. */
