@@ -8,7 +8,9 @@ import { parseArgs } from 'node:util';
 const usage = `npm run torture -- [part …] [options]
   parts         words of their titles; all of them by default
   --minutes n   for all parts together, default 10
-  --seed n      of the random inputs, default a new one`;
+  --seed n      of the random inputs, default a new one
+  --kills n, --messages n, --rounds n
+                for parts that count them: how far to go, however long that takes`;
 
 const parts = [
   { title: 'values: bytes at the scanner and the codec', script: '../fuzz/main.ts' },
@@ -16,7 +18,10 @@ const parts = [
   { title: 'bus: damaged streams at a living Bus', script: './bus.ts' },
   { title: 'simulation: runs of relay, gate and Bus on a virtual clock', script: './simulation.ts' },
   { title: 'elections: kill -9 of each host among 20 processes', script: './elections.ts' },
-  { title: 'take-over: how soon 20 peers are back after kill -9', script: './take-over-times.ts' },
+  { title: 'take-over: kill -9 of each host under full load, and what arrives', script: './take-over.ts' },
+  { title: 'suspend: SIGSTOP of each host, and what it says when it wakes', script: './suspend.ts' },
+  { title: 'deleted: files removed under everybody', script: './deleted.ts' },
+  { title: 'recovery: how soon 20 peers are back after kill -9', script: './take-over-times.ts' },
   { title: 'storm: many processes and links at once', script: './storm.ts' },
 ];
 
@@ -27,12 +32,25 @@ function readCommandLine() {
       help: { type: 'boolean' },
       minutes: { type: 'string', default: '10' },
       seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
+      kills: { type: 'string' },
+      messages: { type: 'string' },
+      rounds: { type: 'string' },
     },
   });
   const [minutes, seed] = [Number(values.minutes), Number(values.seed)];
   if (!(minutes > 0)) throw new TypeError(`--minutes takes a number above 0, not "${values.minutes}"`);
   if (!Number.isSafeInteger(seed)) throw new TypeError(`--seed takes a whole number, not "${values.seed}"`);
-  return { help: values.help, minutes, seed, parts: chooseParts(positionals) };
+  return { help: values.help, minutes, seed, aims: readAims(values), parts: chooseParts(positionals) };
+}
+
+/** As parts take them, see part.ts. */
+function readAims(values) {
+  return ['kills', 'messages', 'rounds'].flatMap((aim) => {
+    if (values[aim] === undefined) return [];
+    if (!(Number(values[aim]) > 0))
+      throw new TypeError(`--${aim} takes a number above 0, not "${values[aim]}"`);
+    return [`--${aim}`, values[aim]];
+  });
 }
 
 function chooseParts(words) {
@@ -42,21 +60,20 @@ function chooseParts(words) {
 }
 
 /** Resolves to whether the part found nothing. */
-async function run({ title, script }, seconds, seed) {
-  console.log(`\n${title}, for ${seconds} s`);
+async function run({ title, script }, { seconds, seed, aims }) {
+  console.log(`\n${title}, for ${aims.join(' ') || `${seconds} s`}`);
   const file = fileURLToPath(new URL(script, import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', file, String(seconds), String(seed)], {
-    stdio: 'inherit',
-  });
+  const args = ['--import', 'tsx', file, String(seconds), String(seed), ...aims];
+  const child = spawn(process.execPath, args, { stdio: 'inherit' });
   const [code] = await once(child, 'exit');
   return code === 0;
 }
 
-async function torture({ minutes, seed, parts }) {
+async function torture({ minutes, seed, aims, parts }) {
   const seconds = Math.max(1, Math.round((minutes * 60) / parts.length));
   console.log(`torture: ${parts.length} parts, ${minutes} min, seed ${seed}`);
   for (const [index, part] of parts.entries()) {
-    if (await run(part, seconds, seed)) continue;
+    if (await run(part, { seconds, seed, aims })) continue;
     console.log(
       `\ntorture: FAILED in "${part.title}", seed ${seed}; ${index} of ${parts.length} parts passed`,
     );

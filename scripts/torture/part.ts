@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { parseArgs } from 'node:util';
 import { SeededRandom } from '../fuzz/seeded-random.js';
 
 const PATIENCE = 60_000;
@@ -12,16 +13,24 @@ export interface Part {
   random: SeededRandom;
   /** Whether there is time left. */
   goOn(): boolean;
+  /** How far to go, where that was said: then time does not matter. */
+  aims: Aims;
 }
 
-/** Runs a part as `[seconds] [seed]` say; what it resolves to is printed, and what it throws ends the process with 1. */
+export interface Aims {
+  kills?: number;
+  messages?: number;
+  rounds?: number;
+}
+
+/** Runs a part as `[seconds] [seed] [--<aim> n]…` say; what it resolves to is printed, and what it throws ends the process with 1. */
 export async function runPart(work: (part: Part) => Promise<string>): Promise<void> {
   const seconds = Number(process.argv[2] ?? 60);
   const random = new SeededRandom(Number(process.argv[3] ?? 1));
   const directory = await mkdtemp(join(tmpdir(), 'ms-'));
   const end = performance.now() + seconds * 1000;
   try {
-    console.log(await work({ directory, random, goOn: () => performance.now() < end }));
+    console.log(await work({ directory, random, goOn: () => performance.now() < end, aims: readAims() }));
   } catch (error) {
     console.error(error);
     process.exitCode = 1;
@@ -30,6 +39,13 @@ export async function runPart(work: (part: Part) => Promise<string>): Promise<vo
   }
   // a part that failed may have left open what it opened
   process.exit();
+}
+
+function readAims(): Aims {
+  const number = { type: 'string' } as const;
+  const options = { kills: number, messages: number, rounds: number };
+  const { values } = parseArgs({ args: process.argv.slice(4), options });
+  return Object.fromEntries(Object.entries(values).map(([aim, value]) => [aim, Number(value)]));
 }
 
 /** Rejects when `work` takes longer than anything healthy does. */
