@@ -58,7 +58,6 @@ class SilentHost {
       onOpen() {},
       onStandby() {},
       onSlotAnswer() {},
-      onStandby() {},
       onEnd: (cause) => this.ends.push(cause),
     });
   }
