@@ -2,7 +2,7 @@
 // up to the parts that use it; verdict.ts judges them.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -204,6 +204,8 @@ export class Member {
 export class Crew {
   readonly members: Member[] = [];
   readonly faults: string[] = [];
+  /** When each epoch's pointer was made, as far as anybody looked for it. */
+  readonly pointers = new Map<number, number>();
   readonly #directory: string;
 
   constructor(directory: string) {
@@ -227,7 +229,10 @@ export class Crew {
     try {
       const epochs = readdirSync(folder).map((name) => Number(/^e(\d+)$/.exec(name)?.[1] ?? 0));
       const epoch = Math.max(0, ...epochs);
-      const { pid } = JSON.parse(readFileSync(join(folder, `e${epoch}`), 'utf8')) as { pid: number };
+      const file = join(folder, `e${epoch}`);
+      const { pid } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number };
+      if (!this.pointers.has(epoch))
+        this.pointers.set(epoch, statSync(file).mtimeMs - Date.now() + machineTime());
       return { epoch, member: this.living.find(({ process }) => process.pid === pid) };
     } catch {
       // deleted, or an anchor that names nobody

@@ -35,6 +35,10 @@ const MOST_FAULTS = 20;
 const LONG_ABSENCE = 1_000;
 /** So long an absence stays a reason for a gap. */
 const AFTERMATH = 15_000;
+/** A gate waits 2 s for those who live; a little less, because files and processes have not quite the same clock. */
+const GATE_WAIT = 1_950;
+/** A peer that was not awake for 5 s doubts what it has read; lag is measured a little short. */
+const SLOW_READING = 4_500;
 /** Members that read OPEN at once report that at most so far apart; who comes later came after it. */
 const OPEN_SPREAD = 100;
 
@@ -172,12 +176,15 @@ function reasonOf(
   if (connections.filter(({ epoch }) => epoch === gap.epoch).length > 1) return 'came back to the same host';
   const openings = openingsOf(crew);
   if ([...openings.keys()].some((epoch) => before < epoch && epoch < gap.epoch)) return 'skipped an epoch';
-  if (joined.at - openings.get(gap.epoch)! > OPEN_SPREAD) return 'came when the gate was open';
   const left = disconnections.find(({ epoch }) => epoch === before);
   const end = upheavals.find(({ epoch }) => epoch === before);
   if (left !== undefined && end !== undefined && left.at < end.at) return 'had left before the host ended';
-  // a machine that is too busy: it may have joined just after the others were let in
-  if (gap.lag > LONG_ABSENCE) return 'had no turn for over a second';
+  if (gap.lag > SLOW_READING) return 'was not awake for seconds';
+  const opening = openings.get(gap.epoch)!;
+  const isLate = joined.at - opening > OPEN_SPREAD || gap.lag > LONG_ABSENCE;
+  // nobody is late at a gate that has not waited its time
+  const hasWaited = opening - (crew.pointers.get(gap.epoch) ?? Number.NEGATIVE_INFINITY) > GATE_WAIT;
+  if (isLate && hasWaited) return 'came when the gate was open';
   return undefined;
 }
 
