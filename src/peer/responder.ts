@@ -155,7 +155,7 @@ export class Responders {
   #work(responder: OpenResponder, message: IncomingMessage, task: QueryTask): Promise<void> | undefined {
     if (task.aborted) return this.#end(task);
     try {
-      const answer = responder.handler(message, task.context());
+      const answer = responder.handle(message, task.context());
       if (isPromise(answer) || isAsyncIterable(answer)) {
         this.#track(task, message.subject);
         return this.#finish(task, answer);
@@ -215,21 +215,25 @@ interface OpenResponderOptions {
 export class OpenResponder implements Responder {
   readonly id: number;
   readonly pattern: string;
-  readonly handler: QueryHandler;
   readonly line: HandlerLine;
+  readonly #handler: QueryHandler;
   readonly #onClose: () => void;
   #open = true;
 
   constructor({ id, pattern, handler, concurrency, onClose }: OpenResponderOptions) {
     this.id = id;
     this.pattern = pattern;
-    this.handler = handler;
+    this.#handler = handler;
     this.line = new HandlerLine(concurrency);
     this.#onClose = onClose;
   }
 
   get open(): boolean {
     return this.#open;
+  }
+
+  handle(...args: Parameters<QueryHandler>): ReturnType<QueryHandler> {
+    return this.#handler(...args);
   }
 
   async close(): Promise<void> {

@@ -72,9 +72,10 @@ describe('a host that talks nonsense about peers', () => {
       host.say({ kind: Kind.publish, subject: '$presence.joined', order: 2, data });
       host.say({ kind: Kind.publish, subject: '$presence.left', order: 2, data });
     }
+    const { asked: before } = bus.stats().queries;
     const asked = nonsense.map(() => bus.peers());
     nonsense.forEach((data, i) => {
-      host.say({ kind: Kind.reply, ref: i + 1, to: Buffer.from(bus.id, 'hex'), data });
+      host.say({ kind: Kind.reply, ref: before + i + 1, to: Buffer.from(bus.id, 'hex'), data });
     });
     const outcomes = await Promise.allSettled(asked);
     // an empty list is one, if an odd one
