@@ -170,6 +170,8 @@ export class FalseHost {
       if (size === 0 || size > end - at) break;
       checkFrame(bytes, at, size);
       const kind = bytes[at + At.kind];
+      // whoever leaves lets the host close
+      if (kind === Kind.goaway) pipe.end();
       if (kind === Kind.join) pipe.write([controlFrame('OPEN', this.#id.bytes, { previous: 0, order: 1 })]);
       if (kind === Kind.slot) {
         const { id } = readControl('SLOT request', bytes, at, size);
