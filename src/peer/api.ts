@@ -45,11 +45,11 @@ export interface PublishOptions {
   confirm?: boolean;
   /** At most 32, 4 KiB in all. */
   headers?: Record<string, string>;
-  /** Keep it as the last value of its subject, for those who subscribe later; `undefined` as data clears that. @default false */
+  /** Keep it as the last value of its subject, for those who subscribe later; `undefined` as data clears that. Not with `to`. @default false */
   retain?: boolean;
   /** Time to live, ms: what was not read by then is not delivered. @default none: it does not expire */
   ttl?: number;
-  /** Only to this peer. */
+  /** Only to this peer, by its id. @default none: to every matching slot */
   to?: string;
   /** Whether the publisher's own slots get the message too. @default true */
   echo?: boolean;
