@@ -17,7 +17,7 @@ const allowed = [
   /^(?:README|LICENSE|CHANGELOG)(?:\.md)?$/,
   /^dist\/[\w/-]+\.(?:js|js\.map|d\.ts)$/,
   /^dist\/host\/host-worker\.cjs$/,
-  /^docs\/[\w/-]+\.md$/,
+  /^docs\/[\w/-]+\.(?:md|svg)$/,
 ];
 const wanted = [
   'package.json',

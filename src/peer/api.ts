@@ -17,9 +17,9 @@ export interface OpenOptions {
   directory?: string;
   /** Time to connect, ms. @default 5000 */
   timeout?: number;
-  /** Most bytes published and not yet taken by every receiver. @default 4 MiB */
+  /** Most bytes published and not yet taken by every receiver, from 64 KiB to 4 MiB. @default 4 MiB */
   windowBytes?: number;
-  /** Largest message that this peer sends or accepts, bytes of its frame. @default 16 MiB */
+  /** Largest message that this peer sends or accepts, bytes of its frame; at most 64 MiB. @default 16 MiB */
   maxMessageBytes?: number;
   /** Time without a host after which waiting calls reject, ms; the bus goes on trying. @default 30000 */
   reconnectTimeout?: number;
@@ -45,11 +45,11 @@ export interface PublishOptions {
   confirm?: boolean;
   /** At most 32, 4 KiB in all. */
   headers?: Record<string, string>;
-  /** Keep it as the last value of its subject, for those who subscribe later; `undefined` as data clears that. @default false */
+  /** Keep it as the last value of its subject, for those who subscribe later; `undefined` as data clears that. Not with `to`. @default false */
   retain?: boolean;
-  /** Time to live, ms: what was not read by then is not delivered. */
+  /** Time to live, ms: what was not read by then is not delivered. @default none: it does not expire */
   ttl?: number;
-  /** Only to this peer. */
+  /** Only to this peer, by its id. @default none: to every matching slot */
   to?: string;
   /** Whether the publisher's own slots get the message too. @default true */
   echo?: boolean;
@@ -61,6 +61,7 @@ export interface PublishOptions {
 export interface Receipt {
   /** How many peers the message was handed to; each of them has taken it. */
   receivers: number;
+  /** The `order` that the message has at every receiver. */
   order: number;
 }
 
@@ -79,13 +80,13 @@ export type Overflow = 'wait' | 'drop-oldest' | 'drop-newest' | 'drop-incoming' 
 
 /** Options of `subscribe`. */
 export interface SubscribeOptions {
-  /** Share messages: each goes to one slot of those with this name. 1 to 32 letters, digits and -. */
+  /** Share messages: each goes to one slot of those with this name. 1 to 32 letters, digits and -, not beginning with -. */
   group?: string;
   /** Most messages in the slot. @default 1024 */
   capacity?: number;
   /** Most bytes in the slot; one message always fits. @default 8 MiB */
   capacityBytes?: number;
-  /** @default 'wait' */
+  /** What becomes of messages for which there is no room. @default 'wait' */
   overflow?: Overflow;
   /** A `wait` slot that was full and unread for so long drops its oldest messages, ms. @default 10000 */
   stallTimeout?: number;
@@ -134,12 +135,13 @@ export interface Slot<T = unknown, Item = Message<T>> extends AsyncIterable<Item
   consume(handler: (message: Item) => unknown, options?: { concurrency?: number }): Promise<void>;
   /** Takes no new messages and resolves when those that are here were read. */
   drain(): Promise<void>;
+  /** Ends now; what was not read is dropped, and `unread` tells how many messages that were. */
   close(): Promise<{ unread: number }>;
 }
 
 /** Options of `query`. */
 export interface QueryOptions {
-  /** ms @default 5000 */
+  /** Time for the reply, ms. @default 5000 */
   timeout?: number;
   headers?: Record<string, string>;
   /** Only this peer may answer. */
@@ -149,7 +151,7 @@ export interface QueryOptions {
 
 /** Options of `queryAll`. */
 export interface QueryAllOptions {
-  /** ms @default 1000 */
+  /** Time for all replies, ms; what came until then is all. @default 1000 */
   timeout?: number;
   headers?: Record<string, string>;
   /** Stop after so many replies. */
@@ -192,8 +194,10 @@ export interface RespondOptions {
   signal?: AbortSignal;
 }
 
+/** Answers the queries on its pattern until it is closed. */
 export interface Responder extends AsyncDisposable {
   readonly pattern: string;
+  /** Whether it takes queries. */
   readonly open: boolean;
   /** Takes no new queries; those that came before it fail for their askers. */
   close(): Promise<void>;
@@ -216,6 +220,7 @@ export interface Claim extends AsyncDisposable {
   release(): Promise<void>;
 }
 
+/** What a bus is doing: it has a link with a host when `connected`. */
 export type BusState = 'connecting' | 'connected' | 'reconnecting' | 'draining' | 'closed';
 
 /** One peer on the bus. */
@@ -274,11 +279,13 @@ export interface Bus extends AsyncDisposable {
   readonly closed: Promise<Error | undefined>;
   /** Keeps the process alive while the bus is open (which is the default). */
   ref(): this;
+  /** Lets the process end although the bus is open. */
   unref(): this;
   /** Resolves when every receiver has taken the message. */
   publish(subject: string, data: unknown, options: PublishOptions & { confirm: true }): Promise<Receipt>;
   /** Resolves when the message is in the window: at once while there is room. */
   publish(subject: string, data?: unknown, options?: PublishOptions & { confirm?: false }): Promise<void>;
+  /** Resolves when the host is delivering to the slot, which yields gap markers, too. */
   subscribe<T = unknown>(
     pattern: string,
     options: SubscribeOptions & { gaps: true },
@@ -309,6 +316,10 @@ export interface Bus extends AsyncDisposable {
     data?: unknown,
     options?: QueryStreamOptions,
   ): AsyncIterableIterator<Message<T>>;
+  /**
+   * Answers queries; resolves when the host sends them here.
+   * @param pattern a pattern; several responders may have the same
+   */
   respond<Question = unknown>(
     pattern: string,
     handler: QueryHandler<Question>,
@@ -320,6 +331,10 @@ export interface Bus extends AsyncDisposable {
    * @throws MAILSLOT_INVALID_NAME, _QUOTA_EXCEEDED, _UNREACHABLE, _CLOSED; `signal.reason`
    */
   claim(name: string, options?: ClaimOptions): Promise<Claim>;
+  /**
+   * Who is on the bus at present, this peer included.
+   * @throws MAILSLOT_TIMEOUT, _UNREACHABLE, _CLOSED
+   */
   peers(): Promise<Peer[]>;
   /** What happens from now on; ends with the bus or the signal. */
   events(options?: { signal?: AbortSignal }): AsyncIterableIterator<BusEvent>;

@@ -7,13 +7,16 @@ export type LeaveCause = 'closed' | 'crashed' | 'unresponsive' | 'refused';
 export interface PeerInfo {
   /** Peer id, hex. */
   id: string;
+  /** What it was given as `label`, else the name of its script. */
   label: string;
   pid: number;
   /** Whether the host runs in this peer's process. */
   hosting: boolean;
   /** ms since 1970, by the host's clock */
   connectedAt: number;
+  /** How many slots it has open. */
   slots: number;
+  /** How many responders it has open. */
   responders: number;
 }
 

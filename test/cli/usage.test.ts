@@ -46,6 +46,7 @@ describe('wrong usage ends with 2, says why on stderr, and makes nothing', () =>
     ['a time-out in words', ['query', 'a', '--timeout', 'soon'], 'whole number of milliseconds'],
     ['a header without =', ['publish', 'a', '1', '--header', 'x'], 'name=value'],
     ['two kinds of data', ['publish', 'a', '1', '--text', '--raw'], 'cannot be used with'],
+    ['one and all', ['query', 'a', '--all', '--to', '0123456789abcdef'], 'cannot be used with'],
     ['data and --lines', ['publish', 'a', '1', '--lines'], '--lines reads the data from stdin'],
     ['data that is not JSON', ['publish', 'a', 'hello'], '--text'],
     ['a form that is none', ['publish', 'a', '{"$bytes":1}'], '$bytes'],

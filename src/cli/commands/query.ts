@@ -1,5 +1,5 @@
 // `mailslot query`: asks one responder, or all of them, and prints what they answer.
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Bus } from '../../index.js';
 import { QUERY_ALL_TIMEOUT } from '../../limits.js';
 import { systemClock } from '../../util/clock.js';
@@ -29,7 +29,7 @@ export function addQuery(program: Command, context: Context): void {
     .option('--all', 'ask every responder; one line per reply')
     .option('--timeout <ms>', 'time for the answer (default: 5000, with --all 1000)', parseMilliseconds)
     .option('--header <name=value>', 'add a header; may be repeated', parseHeader)
-    .option('--to <peer>', 'ask the peer with this id')
+    .addOption(new Option('--to <peer>', 'ask the peer with this id').conflicts('all'))
     .addHelpText(
       'after',
       examples('query time.now', `query sum '[1,2,3]' --timeout 500`, 'query who.is.there --all'),
