@@ -158,6 +158,15 @@ test('--retain keeps the last value for a subscriber that comes later, --ttl not
   early.child.kill();
 });
 
+test('--to a peer that is not there is an error, receipt or not', async () => {
+  const early = await bench.subscribe('b');
+  for (const flags of [[], ['--confirm']]) {
+    const { code, stderr } = await bench.run(['publish', 'a', '1', '--to', '0123456789abcdef', ...flags]);
+    expect([code, stderr]).toEqual([3, expect.stringContaining('MAILSLOT_NO_SUCH_PEER')]);
+  }
+  early.child.kill();
+});
+
 test('--group shares the messages among subscribers', async () => {
   const shares = [
     await bench.subscribe('a', '--group', 'g', '--count', '2'),

@@ -67,7 +67,8 @@ async function publishOne(
   { confirm, header: headers, retain, ttl, to }: PublishFlags,
 ): Promise<void> {
   const options = { signal, ...given({ headers, retain, ttl, to }) };
-  if (!confirm) return bus.publish(subject, data, options);
-  const { receivers, order } = await bus.publish(subject, data, { ...options, confirm });
-  await output.line(JSON.stringify({ receivers, order }));
+  // what the host may refuse shall not end with exit code 0
+  if (!confirm && to === undefined && !retain) return bus.publish(subject, data, options);
+  const { receivers, order } = await bus.publish(subject, data, { ...options, confirm: true });
+  if (confirm) await output.line(JSON.stringify({ receivers, order }));
 }
