@@ -59,7 +59,7 @@ export interface PublishOptions {
 
 /** What a confirmed publish resolves to. */
 export interface Receipt {
-  /** How many peers the message was handed to; each of them has taken it. */
+  /** How many peers the message was handed to; each of them has taken it, or has gone, or was silent for 10 s. */
   receivers: number;
   /** The `order` that the message has at every receiver. */
   order: number;
@@ -281,7 +281,7 @@ export interface Bus extends AsyncDisposable {
   ref(): this;
   /** Lets the process end although the bus is open. */
   unref(): this;
-  /** Resolves when every receiver has taken the message. */
+  /** Resolves when every receiver has taken the message; nobody waits for one that went or was silent for 10 s. */
   publish(subject: string, data: unknown, options: PublishOptions & { confirm: true }): Promise<Receipt>;
   /** Resolves when the message is in the window: at once while there is room. */
   publish(subject: string, data?: unknown, options?: PublishOptions & { confirm?: false }): Promise<void>;

@@ -125,14 +125,17 @@ describe('fault:', () => {
       });
     }
     stalled.suspend();
-    for (let i = 0; i < 2_000; i += 1) await bus.publish('news', i);
+    // more than the socket of the stalled one holds
+    for (let i = 0; i < 2_000; i += 1) await bus.publish('news', [i, new Uint8Array(1_000)]);
     const read = await healthy.run(async ({ kept }) => {
       let last: unknown;
       for (let i = 0; i < 2_000; i += 1) last = (await kept.slot.read({ timeout: 10_000 }))?.data;
-      return last;
+      return (last as unknown[])[0];
     });
     expect(read).toBe(1_999);
+    expect(bus.stats().window.messages).toBeGreaterThan(0);
     stalled.resume();
+    await eventually(() => bus.stats().window.messages === 0, 'the stalled one');
   });
 
   it('dead subscribers stay', async () => {

@@ -50,6 +50,23 @@ describe('groups', () => {
     }
   });
 
+  it('the member with the fewest unacknowledged messages gets the next one', async () => {
+    const directory = busFolder();
+    const [publisher, other] = [await joinBus(directory), await joinBus(directory)];
+    const busy = await childPeer(directory);
+    await busy.run(async ({ bus, kept }) => {
+      kept.slot = await bus.subscribe('job', { group: 'g', capacity: 1 });
+    });
+    await publisher.publish('job', 'taken', { confirm: true });
+    await publisher.publish('job', 'waits for room');
+    await eventually(() => busy.run(({ kept }) => kept.slot.info.messageCount === 2), 'both messages');
+    const idle = await joinBus(directory);
+    const slot = await idle.subscribe<number>('job', { group: 'g' });
+    for (let i = 0; i < 20; i += 1) await other.publish('job', i, { confirm: true });
+    expect(await takeData(slot, 20)).toEqual(upTo(20));
+    expect(await busy.run(({ kept }) => kept.slot.info.messageCount)).toBe(2);
+  });
+
   it('the untaken messages of a member that is killed go to another one, marked redelivered', async () => {
     const directory = busFolder();
     const publisher = await joinBus(directory);

@@ -35,6 +35,25 @@ describe('publish and subscribe between processes', () => {
     expect({ wrong, bytes }).toEqual({ wrong: 0, bytes: await sent });
   });
 
+  it('keeps the boundaries of messages of any bytes, empty ones included', async () => {
+    const directory = busFolder();
+    const bus = await joinBus(directory);
+    const slot = await bus.subscribe<Uint8Array>('bytes', { capacity: 10_000 });
+    const publisher = await childPeer(directory);
+    await publisher.run(async ({ bus }) => {
+      for (let i = 0; i < 2_048; i += 1)
+        await bus.publish('bytes', new Uint8Array((i * 37) % 300).fill(i >> 3));
+    });
+    const messages = await takeData(slot, 2_048);
+    expect(messages.filter((data) => data.length === 0)).toHaveLength(7);
+    expect(
+      messages.every((data, i) => {
+        return data.length === (i * 37) % 300 && data.every((byte) => byte === i >> 3);
+      }),
+    ).toBe(true);
+    expect(slot.info.messageCount).toBe(0);
+  });
+
   it('gives two receivers the same messages of two publishers in one order', async () => {
     const directory = busFolder();
     const bus = await joinBus(directory);

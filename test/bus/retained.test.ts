@@ -56,6 +56,16 @@ describe('retained', () => {
     expect(await takeData(late, 1)).toEqual([2]);
   });
 
+  it('null, an empty text and empty bytes are values and clear nothing', async () => {
+    const [publisher, receiver] = await busOf(2);
+    const values = [null, '', new Uint8Array(0), 0, [undefined]];
+    for (const [i, value] of values.entries()) {
+      await publisher!.publish(`a.${i}`, 'old', { retain: true });
+      await publisher!.publish(`a.${i}`, value, { retain: true, confirm: true });
+    }
+    expect(await takeData(await receiver!.subscribe('a.*'), values.length)).toStrictEqual(values);
+  });
+
   it('goes beyond the capacity of a slot, and what follows waits for room', async () => {
     const [publisher, receiver] = await busOf(2);
     for (let i = 0; i < 20; i += 1) await publisher!.publish(`a.${i}`, i, { retain: true });

@@ -89,6 +89,31 @@ describe('overflow: wait', () => {
     ]);
   });
 
+  it('holds up who publishes to it, and no other peers', async () => {
+    const directory = busFolder();
+    const bus = await joinBus(directory, { windowBytes: 64 * 1024 });
+    const full = await childPeer(directory);
+    await full.run(async ({ bus, kept }) => {
+      kept.slot = await bus.subscribe('full', { capacity: 1 });
+    });
+    const held = (async () => {
+      for (let i = 0; i < 1_000; i += 1) await bus.publish('full', new Uint8Array(1_000));
+    })();
+    await eventually(() => bus.stats().window.waiting === 1, 'a waiting publish');
+    const [publisher, receiver] = [await childPeer(directory), await joinBus(directory)];
+    const slot = await receiver.subscribe<Uint8Array>('free');
+    await publisher.run(({ bus }) => bus.respond('ping', () => 'pong').then(() => {}));
+    const published = publisher.run(async ({ bus }) => {
+      for (let i = 0; i < 5_000; i += 1) await bus.publish('free', new Uint8Array(1_000));
+    });
+    expect(await takeData(slot, 5_000)).toHaveLength(5_000);
+    await published;
+    expect((await bus.query('ping')).data).toBe('pong');
+    expect(await isPending(held)).toBe(true);
+    await full.kill();
+    await held;
+  });
+
   it('a slow reader slows the publisher of another process without losing anything', async () => {
     const directory = busFolder();
     const bus = await joinBus(directory);
@@ -223,6 +248,27 @@ describe.each(['drop-newest', 'drop-incoming', 'conflate'] as const)('overflow: 
   });
 });
 
+describe.each([
+  ['drop-oldest', [{ gap: { missed: 7 } }, 7, 8, 9]],
+  ['drop-newest', [0, 1, { gap: { missed: 7 } }, 9]],
+  ['drop-incoming', [0, 1, 2, { gap: { missed: 7 } }]],
+  ['conflate', [{ gap: { missed: 7 } }, 7, 8, 9]],
+] as const)('overflow: %s', (overflow, expected) => {
+  it('is bounded in bytes', async () => {
+    const [publisher, subscriber] = await busOf(2);
+    const slot = await subscriber!.subscribe<number[]>('n.*', { capacityBytes: 3_500, overflow, gaps: true });
+    for (let i = 0; i < 10; i += 1)
+      await publisher!.publish(`n.${i}`, [i, new Uint8Array(1_000)], { confirm: true });
+    expect(slot.info).toMatchObject({ messageCount: 3, dropped: 7, missed: 7 });
+    const items: unknown[] = [];
+    for (const _ of expected) {
+      const item = await slot.read({ timeout: 0 });
+      items.push(item !== undefined && 'gap' in item ? item : item?.data[0]);
+    }
+    expect(items).toEqual(expected);
+  });
+});
+
 describe('a forgotten wait slot (R12)', () => {
   it('costs the others its stallTimeout, then drops and counts until it is read again', async () => {
     const [publisher, subscriber] = await busOf(2, { windowBytes: 64 * 1024 });
@@ -237,6 +283,18 @@ describe('a forgotten wait slot (R12)', () => {
     expect(ledger.delivered).toBe(10);
     expect(ledger.missed).toBe(2_990);
     await eventually(() => sum(events) === 2_990);
+  });
+
+  it('costs them no more than that, and once', async () => {
+    const stallTimeout = 500;
+    const [publisher, subscriber] = await busOf(2, { windowBytes: 64 * 1024 });
+    await subscriber!.subscribe('n', { capacity: 10, stallTimeout });
+    const start = performance.now();
+    for (let i = 0; i < 4_000; i += 1) await publisher!.publish('n', new Uint8Array(1_000));
+    const took = performance.now() - start;
+    expect(took).toBeGreaterThan(stallTimeout - 10);
+    // 60 windows: were it not once, it would be half a minute
+    expect(took).toBeLessThan(6 * stallTimeout);
   });
 
   it('waits again once it is read again, and stalls again when it is forgotten again', async () => {

@@ -190,6 +190,21 @@ describe('peek and info', () => {
   });
 });
 
+it('info tells the size of the next message and the maximum', async () => {
+  const [sender, receiver] = await busOf(2, { maxMessageBytes: 4_096 });
+  const slot = await receiver!.subscribe<Uint8Array>('bytes');
+  const sizes = [200, 0, 3_000, 100];
+  for (const size of sizes) await sender!.publish('bytes', new Uint8Array(size), { confirm: true });
+  const next: number[] = [];
+  for (const _ of sizes) {
+    next.push(slot.info.nextBytes!);
+    await slot.read();
+  }
+  expect(slot.info).toMatchObject({ nextBytes: undefined, maxMessageBytes: 4_096 });
+  const lengths = sizes.map((size) => (size < 24 ? 1 : size < 256 ? 2 : 3) + size);
+  expect(next.map((bytes) => bytes - next[1]!)).toEqual(lengths.map((length) => length - lengths[1]!));
+});
+
 describe('consume', () => {
   it('runs one handler at a time, in order, until the slot closes', async () => {
     const slot = await bus.subscribe<number>('n');
@@ -283,6 +298,14 @@ describe('closing', () => {
     expect(await slot.close()).toEqual({ unread: 0 });
     expect(await events.first('slot-closed')).toMatchObject({ pattern: 'n', unread: 4 });
     expect(slot.peek()).toBeUndefined();
+  });
+
+  it('the event says as much when a loop is left', async () => {
+    const events = new EventLog(bus);
+    const slot = await bus.subscribe<number>('n');
+    await publishNumbers(5);
+    for await (const { data } of slot) if (data === 1) break;
+    expect(await events.first('slot-closed')).toMatchObject({ pattern: 'n', unread: 3 });
   });
 
   it('a signal closes the slot', async () => {

@@ -40,6 +40,17 @@ describe('ttl', () => {
     expect(await takeData(slot, 1)).toEqual([5]);
   });
 
+  it('of a last value: a late subscriber does not get it when it has expired', async () => {
+    const [publisher, receiver] = await busOf(2);
+    const early = await receiver!.subscribe<number>('a');
+    await publisher!.publish('a', 1, { ttl: 20, retain: true });
+    await publisher!.publish('b', 2, { ttl: 60_000, retain: true, confirm: true });
+    await later(Date.now() + 20);
+    expect(await takeData(await receiver!.subscribe('>'), 1)).toEqual([2]);
+    expect(await early.read({ timeout: 0 })).toBeUndefined();
+    expect(early.info.expired).toBe(1);
+  });
+
   it('of iteration and batches: neither yields what has expired', async () => {
     const [publisher, receiver] = await busOf(2);
     const [one, two] = [await receiver!.subscribe<number>('a'), await receiver!.subscribe<number>('a')];
