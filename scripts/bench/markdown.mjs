@@ -28,7 +28,7 @@ export function formatSummary(results) {
   return [
     '![Messages per second and queries per second, this bus beside others](docs/performance.svg)',
     `${conditionsOf(results)} Medians; docs/PERFORMANCE.md has the extremes and the other cases.`,
-    '```\nnpm run bench\n```',
+    formatCommand(results),
     ...tables,
   ].join('\n\n');
 }
@@ -38,7 +38,20 @@ export function formatFigures(results) {
     formatCase(one, formatResult),
     ...formatRatios(one),
   ]);
-  return ['![The same as a picture](performance.svg)', conditionsOf(results), ...sections].join('\n\n');
+  return [
+    '![The same as a picture](performance.svg)',
+    conditionsOf(results),
+    formatCommand(results),
+    ...sections,
+  ].join('\n\n');
+}
+
+/** What measures the same again. */
+function formatCommand({ setup: { only, systems, sizes, receivers, rounds } }) {
+  const lists = Object.entries({ only, systems, sizes, receivers }).map(
+    ([name, list]) => `--${name} ${list}`,
+  );
+  return `\`\`\`\nnpm run bench -- ${lists.join(' ')} --rounds ${rounds}\n\`\`\``;
 }
 
 function conditionsOf({ measuredAt, machine, setup }) {

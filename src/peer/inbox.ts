@@ -213,28 +213,32 @@ export class Inbox {
     from: SenderRecord,
     hold: ChunkHold | undefined,
   ): void {
+    if (walker.hasOptions) return this.#deliverWithOptions(slots, walker, from, hold);
     const { bytes, at, size } = walker;
-    let headers = NO_HEADERS;
-    let expiry: number | undefined;
-    let start = at + At.subject + subject.length + 2;
-    if (walker.hasOptions) {
-      const tail = tryReadTail(bytes, at, size);
-      if (typeof tail === 'string') return this.#refuse(from, slots, 1, tail);
-      start = tail.data;
-      headers = tail.headers ?? NO_HEADERS;
-      expiry = expiryOf(bytes, at);
-    }
+    const headBytes = At.subject + subject.length + 2;
+    const start = at + headBytes;
     const end = at + size;
     const fault = messageFault(bytes, start, end, size, this.#options.maxMessageBytes);
     if (fault !== undefined) return this.#refuse(from, slots, 1, fault);
-    const origin = originOf(walker, { subject, headers, from, headBytes: start - at });
-    if (expiry !== undefined) {
-      const body = { origin, bytes, start, end };
-      for (const slot of slots) slot.offerSpecial(new SpecialMessage(body, { hold, expiry }));
-      return;
-    }
+    const origin = originOf(walker, { subject, headers: NO_HEADERS, from, headBytes });
     for (let index = 0; index < slots.length; index += 1) {
       slots[index]!.offer(new IncomingMessage(origin, 0, bytes, start, end, hold));
+    }
+  }
+
+  #deliverWithOptions(
+    slots: readonly OpenSlot[],
+    walker: FrameWalker,
+    from: SenderRecord,
+    hold: ChunkHold | undefined,
+  ): void {
+    const body = this.#bodyOf(walker, from, slots);
+    if (body === undefined) return;
+    const { origin, bytes, start, end } = body;
+    const expiry = expiryOf(walker.bytes, walker.at);
+    for (const slot of slots) {
+      if (expiry !== undefined) slot.offerSpecial(new SpecialMessage(body, { hold, expiry }));
+      else slot.offer(new IncomingMessage(origin, 0, bytes, start, end, hold));
     }
   }
 

@@ -4,7 +4,6 @@
 //
 //   + <id> <pid> <pid namespace or ?> <may host> <whole>     a peer came
 //   - <id>                                                   … and went
-//   standby <id>
 //   open                                                     the gate has opened
 import { closeSync, constants, fchmodSync, openSync, readdirSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,20 +30,17 @@ export interface RosterLog {
   opened(entries: Iterable<RosterEntry>): void;
   joined(entry: RosterEntry): void;
   left(id: string): void;
-  /** This peer is to stand for election first; undefined: nobody in particular. */
-  standby(id: string | undefined): void;
 }
 
 /** What a roster file says. */
 export interface Roster {
   readonly epoch: number;
   readonly entries: ReadonlyMap<string, RosterEntry>;
-  readonly standby: string | undefined;
 }
 
 const NAME = /^p([1-9][0-9]{0,14})$/;
 const LINE =
-  /^(?:(?<sign>[+-]) (?<id>[0-9a-f]{16})(?: (?<pid>[0-9]{1,10}) (?<namespace>\S{1,128}) (?<mayHost>[01]) (?<whole>[01]))?|standby (?<standby>[0-9a-f]{16}|-)|open)$/;
+  /^(?:(?<sign>[+-]) (?<id>[0-9a-f]{16})(?: (?<pid>[0-9]{1,10}) (?<namespace>\S{1,128}) (?<mayHost>[01]) (?<whole>[01]))?|open)$/;
 
 /**
  * The roster of the last epoch below `below` whose gate has opened; undefined when there is none, or none that can
@@ -72,15 +68,13 @@ export async function readLastRoster(
 /** Reads the text of a roster; undefined when its gate has not opened. A line that is not whole says nothing. */
 export function parseRoster(epoch: number, text: string): Roster | undefined {
   const entries = new Map<string, RosterEntry>();
-  let standby: string | undefined;
   let isOpen = false;
   // what follows the last line break was being written when the host died
   for (const line of text.split('\n').slice(0, -1)) {
     const groups = LINE.exec(line)?.groups;
     if (groups === undefined) continue;
-    const { sign, id = '', pid, namespace, mayHost, whole, standby: chosen } = groups;
-    if (chosen !== undefined) standby = chosen === '-' ? undefined : chosen;
-    else if (sign === '-') entries.delete(id);
+    const { sign, id = '', pid, namespace, mayHost, whole } = groups;
+    if (sign === '-') entries.delete(id);
     else if (pid !== undefined && namespace !== undefined)
       entries.set(id, {
         id,
@@ -91,7 +85,7 @@ export function parseRoster(epoch: number, text: string): Roster | undefined {
       });
     else if (sign === undefined) isOpen = true;
   }
-  return isOpen ? { epoch, entries, standby } : undefined;
+  return isOpen ? { epoch, entries } : undefined;
 }
 
 /** The roster that a host writes. */
@@ -100,7 +94,6 @@ export class RosterFile implements RosterLog {
   readonly #path: string;
   readonly #clock: Clock;
   readonly #entries = new Map<string, RosterEntry>();
-  #standby: string | undefined;
   #isOpen = false;
   #file: number | undefined;
   #lines = 0;
@@ -126,11 +119,6 @@ export class RosterFile implements RosterLog {
     if (this.#entries.delete(id)) this.#append(`- ${id}\n`);
   }
 
-  standby(id: string | undefined): void {
-    this.#standby = id;
-    this.#append(formatStandby(id));
-  }
-
   /** What was written stays, for the next host. */
   close(): void {
     this.#isOpen = false;
@@ -149,7 +137,6 @@ export class RosterFile implements RosterLog {
     this.#closeFile();
     const draft = join(this.#bus.path, `t${this.#clock.randomBytes(8).toString('hex')}`);
     const lines = [...this.#entries.values()].map(formatEntry);
-    if (this.#standby !== undefined) lines.push(formatStandby(this.#standby));
     const text = `${lines.join('')}open\n`;
     try {
       writePrivate(draft, text);
@@ -188,10 +175,6 @@ function tryWrite(file: number, text: string): boolean {
 
 function formatEntry({ id, pid, pidNamespace, mayHost, whole }: RosterEntry): string {
   return `+ ${id} ${pid} ${namespaceWord(pidNamespace)} ${mayHost ? 1 : 0} ${whole ? 1 : 0}\n`;
-}
-
-function formatStandby(id: string | undefined): string {
-  return `standby ${id ?? '-'}\n`;
 }
 
 // It comes from another process: one that would break the line counts as not said.

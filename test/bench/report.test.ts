@@ -88,6 +88,9 @@ describe('a comparison of two builds', () => {
 describe('figures in Markdown', () => {
   it('show medians in the summary, and extremes and ratios in full', () => {
     expect(formatSummary(results)).toContain('| 1 → 1, 128 B | messages/s | 200 | 500 | 100 |');
+    expect(formatSummary(results)).toContain(
+      'npm run bench -- --only fan-out,query --systems mailslot,nats --sizes 16,128 --receivers 1 --rounds 3\n',
+    );
     const figures = formatFigures(results);
     expect(figures).toContain('| 1 → 1, 128 B | messages/s | 200 (100–300) | 500 (400–600) | 100 |');
     expect(figures).toContain('| 1 → 1, 128 B | 0.50 (0.20–0.50) | 2.00 (1.00–3.00) |');

@@ -21,7 +21,13 @@ export const queryRow = {
 export const results = {
   measuredAt: '2026-01-02T03:04:05.000Z',
   machine: { node: 'v20.19.0', platform: 'linux', cores: 2, cpu: 'a processor' },
-  setup: { rounds: 3 },
+  setup: {
+    only: ['fan-out', 'query'],
+    systems: ['mailslot', 'nats'],
+    sizes: [16, 128],
+    receivers: [1],
+    rounds: 3,
+  },
   cases: {
     'fan-out': { title: 'Fan-out', rows: [fanOutRow] },
     query: { title: 'Queries', rows: [queryRow] },

@@ -58,7 +58,6 @@ class GateBench {
         opened: (entries) => this.log.push(`open ${[...entries].map(note).join(' ')}`),
         joined: (one) => this.log.push(`+ ${note(one)}`),
         left: (id) => this.log.push(`- ${Buffer.from(id, 'hex').toString().trim()}`),
-        standby: () => {},
       },
       onOpen: (previous, absent) => {
         this.opened.push(previous);
@@ -83,7 +82,7 @@ class GateBench {
 }
 
 function roster(...entries: RosterEntry[]): Roster {
-  return { epoch: LAST, entries: new Map(entries.map((one) => [one.id, one])), standby: undefined };
+  return { epoch: LAST, entries: new Map(entries.map((one) => [one.id, one])) };
 }
 
 describe('the gate opens', () => {

@@ -86,7 +86,6 @@ export class RelayBench {
         opened: (entries) => noted.push(`opened ${[...entries].map(({ id }) => id).join(' ')}`),
         joined: ({ id }) => noted.push(`joined ${id}`),
         left: (id) => noted.push(`left ${id}`),
-        standby: () => {},
       },
       onOpen: (previous, absent) => this.relay.openGate(previous, absent),
     });

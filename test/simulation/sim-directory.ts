@@ -33,7 +33,7 @@ export class SimDirectory {
   /** As the next host reads it: that of the last epoch below this one which opened. */
   lastRoster(below: number): Roster | undefined {
     const roster = this.#rosters.filter(({ epoch, isOpen }) => isOpen && epoch < below).at(-1);
-    return roster && { epoch: roster.epoch, entries: new Map(roster.entries), standby: undefined };
+    return roster && { epoch: roster.epoch, entries: new Map(roster.entries) };
   }
 }
 
@@ -61,6 +61,4 @@ class SimRoster implements RosterLog {
     this.entries.delete(id);
     this.#onLeft(id);
   }
-
-  standby(): void {}
 }
