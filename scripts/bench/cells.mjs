@@ -13,8 +13,9 @@ const PROBE_BYTES = 4 * 1024 * 1024;
 const PROBE_MESSAGES = 20_000;
 const PROBE_TIME = 400;
 const WARM_UP = 400;
-const MOST_WARM_UPS = 10;
-const STILL_RISING = 1.1;
+const MOST_WARM_UPS = 30;
+const PATIENCE = 4;
+const STILL_RISING = 1.05;
 const OPENED_AT_ONCE = 8;
 const LEAST_MESSAGES = 8;
 
@@ -72,19 +73,20 @@ export async function compile(cell, run = { size: COMPILE_BYTES }) {
   return runOnce(cell, { ...run, count: Math.min(COMPILE_MESSAGES, messagesFor(rate, COMPILE_TIME)) });
 }
 
-/** Runs again and again until the rate rises no more; resolves to it. `known` is a rate it will not exceed by far. */
+/** Runs again and again until the rate rises no more; resolves to the best. `known` is a rate it will not exceed by far. */
 export async function warmUp(cell, run, known) {
   const probe = Math.min(
     PROBE_MESSAGES,
     PROBE_BYTES / (run.size ?? COMPILE_BYTES),
     messagesFor(known, PROBE_TIME),
   );
-  let rate = await runOnce(cell, { ...run, count: Math.max(LEAST_MESSAGES, Math.round(probe)) });
-  for (let before = 0, runs = 0; rate > before * STILL_RISING && runs < MOST_WARM_UPS; runs++) {
-    before = rate;
-    rate = await runOnce(cell, { ...run, count: messagesFor(rate, WARM_UP) });
+  let best = await runOnce(cell, { ...run, count: Math.max(LEAST_MESSAGES, Math.round(probe)) });
+  for (let runs = 0, inVain = 0; inVain < PATIENCE && runs < MOST_WARM_UPS; runs++) {
+    const rate = await runOnce(cell, { ...run, count: messagesFor(best, WARM_UP) });
+    inVain = rate > best * STILL_RISING ? 0 : inVain + 1;
+    best = Math.max(best, rate);
   }
-  return rate;
+  return best;
 }
 
 /** How many messages take about `duration` ms at a rate. */
