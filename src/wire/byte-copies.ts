@@ -3,35 +3,78 @@
 // its neighbours too; it is marked so that nobody can transfer it to another thread and take them along.
 import { markAsUntransferable } from 'node:worker_threads';
 
-/** One kept copy keeps this much alive; Node's own pool has 8 KiB, which is one allocation per 8 KiB of data. */
-const SLAB_BYTES = 16 * 1024;
+/** A copy of up to so many bytes shares a slab of so many: the longer ones need a longer one to share it at all. */
+const SMALL = { longest: 512, slab: 16 * 1024 };
+const MEDIUM = { longest: 8 * 1024, slab: 64 * 1024 };
 /** Longer copies get memory of their own: there the copying costs more than the memory. */
-export const LONGEST_SHARED_BYTES = 2 * 1024;
+export const LONGEST_SHARED_BYTES = MEDIUM.longest;
 /** From here on filling new memory with zeros before the copy costs more than the Buffer that avoids it; measured. */
 const SHORTEST_UNZEROED = 16 * 1024;
 /** Shorter ones lie in V8's heap, without any slab; measured. */
 const SHORTEST_SHARED = 32;
 /** Up to this length a loop copies faster than a native call, which takes a view of the source first; measured. */
-const LOOPED_BYTES = 96;
+const LOOPED_BYTES = 48;
 /** …and up to this one where the source is a whole array. */
 const LONGEST_SET_BYTES = 24;
+/** Memory that is remembered, and so kept alive, for the next copy out of it; larger ones are looked up each time. */
+const LARGEST_REMEMBERED = 256 * 1024;
 
-let slab = newSlab();
-let used = 0;
+/** Memory that is cut into copies from the front, and left to them when it is used up. */
+class Slab {
+  readonly #bytes: number;
+  #buffer = new ArrayBuffer(0);
+  #used = 0;
+  #left = 0;
 
-function newSlab(): Uint8Array {
-  const bytes = new Uint8Array(SLAB_BYTES);
-  markAsUntransferable(bytes.buffer);
-  return bytes;
+  constructor(bytes: number) {
+    this.#bytes = bytes;
+  }
+
+  take(length: number): Uint8Array {
+    if (length > this.#left) this.#renew();
+    const at = this.#used;
+    // a multiple of 8, so that programs can lay any typed array over a copy
+    const stride = (length + 7) & ~7;
+    this.#used += stride;
+    this.#left -= stride;
+    return new Uint8Array(this.#buffer, at, length);
+  }
+
+  #renew(): void {
+    // not zeroed: nothing of it is seen before it was written
+    this.#buffer = Buffer.allocUnsafeSlow(this.#bytes).buffer;
+    markAsUntransferable(this.#buffer);
+    this.#used = 0;
+    this.#left = this.#bytes;
+  }
 }
+
+const small = new Slab(SMALL.slab);
+const medium = new Slab(MEDIUM.slab);
+
+// `buffer` of a typed array is a call out of compiled code, as dear as the copying; many copies come out of one chunk.
+let source: Uint8Array = new Uint8Array(0);
+let sourceBuffer = source.buffer;
+let sourceOffset = 0;
 
 /** A copy of a stretch of `bytes` as a plain Uint8Array. */
 export function copyBytes(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const length = end - start;
   const copy = memoryFor(length);
-  if (length > LOOPED_BYTES) copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, length));
-  else loop(bytes, start, copy, 0, length);
+  if (length <= LOOPED_BYTES) loop(bytes, start, copy, 0, length);
+  else copy.set(viewOf(bytes, start, length));
   return copy;
+}
+
+function viewOf(bytes: Uint8Array, start: number, length: number): Uint8Array {
+  if (bytes !== source) {
+    if (bytes.length > LARGEST_REMEMBERED)
+      return new Uint8Array(bytes.buffer, bytes.byteOffset + start, length);
+    source = bytes;
+    sourceBuffer = bytes.buffer;
+    sourceOffset = bytes.byteOffset;
+  }
+  return new Uint8Array(sourceBuffer, sourceOffset + start, length);
 }
 
 /** Copies all of `bytes` to `at` in `target`; returns the position behind it. */
@@ -56,18 +99,8 @@ function loop(from: Uint8Array, start: number, to: Uint8Array, at: number, lengt
 
 function memoryFor(length: number): Uint8Array {
   if (length < SHORTEST_SHARED) return new Uint8Array(length);
-  if (length <= LONGEST_SHARED_BYTES) return takeShared(length);
+  if (length <= SMALL.longest) return small.take(length);
+  if (length <= MEDIUM.longest) return medium.take(length);
   if (length < SHORTEST_UNZEROED) return new Uint8Array(length);
   return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
-}
-
-function takeShared(length: number): Uint8Array {
-  if (used + length > SLAB_BYTES) {
-    slab = newSlab();
-    used = 0;
-  }
-  const at = used;
-  // a multiple of 8, so that programs can lay any typed array over a copy
-  used += (length + 7) & ~7;
-  return new Uint8Array(slab.buffer, at, length);
 }
