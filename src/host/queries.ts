@@ -79,7 +79,7 @@ export class Queries {
     if (flags & Flag.all) throw new FrameFault('a REPLY that counts replies comes from the host only');
     const query = this.#options.peerAt(bytes, toPosition(bytes, at))?.asked.get(readRef(bytes, at));
     // it was cancelled, or its asker went: both are ordinary
-    if (query === undefined || !responder.answering.has(query)) return;
+    if (query === undefined || !responder.answering.has(query.key)) return;
     this.#options.outlet.post(query.asker, bytes.subarray(at, at + size));
     if (!(flags & Flag.more)) this.#table.answered(query, responder);
   }
@@ -91,7 +91,7 @@ export class Queries {
     readControl('CREDIT', bytes, at, size);
     const query = asker.asked.get(readRef(bytes, at));
     const responder = this.#options.peerAt(bytes, toPosition(bytes, at));
-    if (query !== undefined && responder?.answering.has(query))
+    if (query !== undefined && responder?.answering.has(query.key))
       this.#options.outlet.post(responder, bytes.subarray(at, at + size));
   }
 
@@ -105,16 +105,16 @@ export class Queries {
 
   /** A responder was closed: what it was working on fails at once. */
   dropResponder(gone: Registration): void {
-    for (const query of [...gone.session.answering]) {
+    for (const query of gone.session.answering.values()) {
       if (query.pending.includes(gone)) this.#lose(query, gone.session);
     }
   }
 
   /** A peer went: its own queries are cancelled, and those it was working on fail at once. */
   leave(session: Session): void {
-    for (const query of [...session.asked.values()]) this.#cancel(query);
-    for (const query of [...session.answering])
-      while (session.answering.has(query)) this.#lose(query, session);
+    for (const query of session.asked.values()) this.#cancel(query);
+    for (const query of session.answering.values())
+      while (session.answering.has(query.key)) this.#lose(query, session);
   }
 
   /** Resolves when no query is open, at most after `timeout` ms. */

@@ -3,6 +3,8 @@
 import type { Registration, Session } from './session.js';
 
 export interface OpenQuery {
+  /** The table's number for it. */
+  readonly key: number;
   readonly asker: Session;
   /** The asker's own number for it. */
   readonly id: number;
@@ -13,6 +15,7 @@ export interface OpenQuery {
 
 export class QueryTable {
   #size = 0;
+  #lastKey = 0;
   #whenEmpty: (() => void)[] = [];
 
   /** Resolves when no query is open. */
@@ -21,14 +24,16 @@ export class QueryTable {
     return new Promise((resolve) => this.#whenEmpty.push(resolve));
   }
 
-  open(query: OpenQuery): void {
-    const { asker, pending } = query;
+  open(fields: Omit<OpenQuery, 'key'>): void {
+    const { asker, id, bytes, pending } = fields;
+    const query = { key: ++this.#lastKey, asker, id, bytes, pending };
     this.#size += 1;
-    asker.asked.set(query.id, query);
+    asker.asked.add(id, query);
     asker.askedBytes += query.bytes;
     for (const responder of pending) {
       responder.openQueries += 1;
-      responder.session.answering.add(query);
+      const { answering } = responder.session;
+      if (!answering.has(query.key)) answering.add(query.key, query);
     }
   }
 
@@ -38,7 +43,7 @@ export class QueryTable {
     if (index === -1) return;
     const [responder] = query.pending.splice(index, 1);
     responder!.openQueries -= 1;
-    if (!query.pending.some((other) => other.session === session)) session.answering.delete(query);
+    if (!query.pending.some((other) => other.session === session)) session.answering.delete(query.key);
     if (query.pending.length === 0) this.#forget(query);
   }
 
@@ -46,7 +51,7 @@ export class QueryTable {
   cancel(query: OpenQuery): Session[] {
     const sessions = [...new Set(query.pending.map((responder) => responder.session))];
     for (const responder of query.pending) responder.openQueries -= 1;
-    for (const session of sessions) session.answering.delete(query);
+    for (const session of sessions) session.answering.delete(query.key);
     query.pending.length = 0;
     this.#forget(query);
     return sessions;

@@ -2,6 +2,7 @@
 // for it, and what it owes. It decides nothing; relay.ts does.
 import type { Pipe } from '../transport/pipe.js';
 import { PartQueue } from '../util/part-queue.js';
+import { RecentMap } from '../util/recent-map.js';
 import type { Join } from '../wire/control.js';
 import type { PeerId } from '../wire/peer-id.js';
 import type { OpenQuery } from './query-table.js';
@@ -53,10 +54,10 @@ export class Session {
   /** Those whose messages it was handed and has not acknowledged. */
   readonly owes = new Set<Sender>();
   /** Its own open queries by their id. */
-  readonly asked = new Map<number, OpenQuery>();
+  readonly asked = new RecentMap<OpenQuery>();
   askedBytes = 0;
   /** Open queries it was handed. */
-  readonly answering = new Set<OpenQuery>();
+  readonly answering = new RecentMap<OpenQuery>();
   /** Per slot, messages dropped while it was stalled; undefined where it may have had some of them. */
   readonly missed = new Map<number, number | undefined>();
   readonly #parts = new PartQueue();

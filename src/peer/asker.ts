@@ -5,6 +5,7 @@ import { MailslotError } from '../errors.js';
 import { MAX_OPEN_QUERIES, MAX_OPEN_QUERY_BYTES, STREAM_CREDIT } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
 import type { Deadlines } from '../util/deadlines.js';
+import { RecentMap } from '../util/recent-map.js';
 import { cancelFrame, controlFrame, readControl } from '../wire/control.js';
 import { creditOf } from '../wire/credit.js';
 import { At, Flag, FrameFault, readFlags, readRef, writeTtl, writeU64 } from '../wire/frame.js';
@@ -58,7 +59,7 @@ export interface AskerOptions {
 
 export class Asker {
   readonly #options: AskerOptions;
-  readonly #open = new Map<number, OpenQuestion>();
+  readonly #open = new RecentMap<OpenQuestion>();
   /** Those that were not sent yet, for want of a link or of room at the host. */
   readonly #unsent = new Map<number, OpenQuestion>();
   #sent = 0;
@@ -104,7 +105,7 @@ export class Asker {
       responder: undefined,
     };
     this.asked += 1;
-    this.#open.set(open.id, open);
+    this.#open.add(open.id, open);
     this.#limit(open);
     question.frame.set(this.#options.peerId.bytes, At.sender);
     writeU64(question.frame, At.sequence, open.id);
@@ -198,14 +199,14 @@ export class Asker {
 
   /** The link ended: what was sent may have been carried out, and is not sent again. */
   linkLost(): void {
-    for (const open of [...this.#open.values()]) {
+    for (const open of this.#open.values()) {
       if (open.sent) this.#finish(open, lostWithLink(open.question), false);
     }
   }
 
   /** Ends every query that waits. */
   rejectAll(error: unknown): void {
-    for (const open of [...this.#open.values()]) this.#finish(open, error, true);
+    for (const open of this.#open.values()) this.#finish(open, error, true);
   }
 
   rejectUnsent(error: unknown): void {

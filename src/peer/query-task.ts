@@ -60,15 +60,8 @@ export class QueryTask {
     return this.#controller.signal;
   }
 
-  /** What the handler gets: own properties, so that a spread copies them. */
   context(): QueryContext {
-    const task = this;
-    return {
-      get signal() {
-        return task.signal;
-      },
-      deadline: this.deadline,
-    };
+    return new HandlerContext(this);
   }
 
   abort(reason: unknown): void {
@@ -83,6 +76,31 @@ export class QueryTask {
   set onAbort(react: () => void) {
     if (this.#aborted) react();
     else this.#onAbort = react;
+  }
+}
+
+/**
+ * What the handler gets beside the message. `signal` is a property of each, so that a spread copies it, but its getter
+ * is one for all: a getter of its own costs each a hidden class, which lives until the next full collection, and the
+ * query with it.
+ */
+class HandlerContext implements QueryContext {
+  static readonly #signal: PropertyDescriptor & ThisType<HandlerContext> = {
+    enumerable: true,
+    configurable: true,
+    get() {
+      return this.#task.signal;
+    },
+  };
+
+  declare readonly signal: AbortSignal;
+  readonly deadline: number;
+  readonly #task: QueryTask;
+
+  constructor(task: QueryTask) {
+    this.deadline = task.deadline;
+    this.#task = task;
+    Object.defineProperty(this, 'signal', HandlerContext.#signal);
   }
 }
 

@@ -86,7 +86,9 @@ export class Questions {
     this.#checkSize('query', subject, template.size + body.length);
     const frame = template.frame(body);
     writeU64(frame, At.time, this.#clock.wallTime());
-    return { subject, frame, ...plainly };
+    // not spread: that is a call out of compiled code
+    const { timeout, signal, all, isStream } = plainly;
+    return { subject, frame, timeout, signal, all, isStream };
   }
 
   #keepTemplate(subject: string): FrameTemplate {

@@ -4,6 +4,7 @@ import { chmodSync, existsSync } from 'node:fs';
 import net from 'node:net';
 import { LISTEN_BACKLOG } from '../limits.js';
 import type { Clock } from '../util/clock.js';
+import { joinSmall } from './join-small.js';
 import type { DialOptions, Endpoints, Listener, ListenOptions, Pipe, PipeHandlers } from './pipe.js';
 import { PipeInbox } from './pipe-inbox.js';
 import { PooledReader } from './pooled-reader.js';
@@ -190,10 +191,11 @@ class SocketPipe implements Pipe {
   }
 
   #writeMany(parts: readonly Uint8Array[], written: () => void): void {
-    const last = parts.length - 1;
+    const joined = joinSmall(parts);
+    const last = joined.pop()!;
     this.#socket.cork();
-    for (let index = 0; index < last; index += 1) this.#socket.write(parts[index]!);
-    this.#socket.write(parts[last]!, written);
+    for (const part of joined) this.#socket.write(part);
+    this.#socket.write(last, written);
     this.#socket.uncork();
   }
 

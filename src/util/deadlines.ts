@@ -1,5 +1,6 @@
 // Many deadlines on one timer: nearly every query is answered long before its own, so that setting one and
-// cancelling it must cost next to nothing. Those of one length come due in the order in which they were set.
+// cancelling it must cost next to nothing. Those of one length come due in the order in which they were set, and are
+// linked in it: a Set of what comes and goes so fast would keep it alive (recent-map.ts says why).
 import type { Clock, Timer } from './clock.js';
 
 export class Deadlines {
@@ -31,10 +32,10 @@ export class Deadlines {
   #lineOf(delay: number): Line {
     const last = this.#last;
     if (last?.delay === delay) return last;
-    if (last?.deadlines.size === 0) this.#lines.delete(last.delay);
+    if (last?.isEmpty) this.#lines.delete(last.delay);
     let line = this.#lines.get(delay);
     if (line === undefined) {
-      line = { delay, deadlines: new Set(), ranEmpty: (empty) => this.#ranEmpty(empty) };
+      line = new Line(delay, (empty) => this.#ranEmpty(empty));
       this.#lines.set(delay, line);
     }
     this.#last = line;
@@ -53,17 +54,17 @@ export class Deadlines {
 
   #earliest(): number {
     let earliest = Number.POSITIVE_INFINITY;
-    for (const { delay, deadlines } of this.#lines.values()) {
-      const [first] = deadlines;
+    for (const line of this.#lines.values()) {
+      const { first } = line;
       if (first !== undefined) earliest = Math.min(earliest, first.due);
-      else if (delay !== this.#last?.delay) this.#lines.delete(delay);
+      else this.#ranEmpty(line);
     }
     return earliest;
   }
 
   #fire(): void {
     const now = this.#clock.now();
-    const due = [...this.#lines.values()].flatMap((line) => takeDue(line, now));
+    const due = [...this.#lines.values()].flatMap((line) => line.takeDue(now));
     const next = this.#earliest();
     this.#armedFor = next;
     if (next < Number.POSITIVE_INFINITY) this.#arm(next, Math.ceil(next - now));
@@ -71,14 +72,64 @@ export class Deadlines {
   }
 }
 
-interface Line {
+/** The deadlines of one length. */
+class Line {
   readonly delay: number;
-  readonly deadlines: Set<Deadline>;
-  ranEmpty(line: Line): void;
+  readonly #ranEmpty: (line: Line) => void;
+  first: Deadline | undefined;
+  #last: Deadline | undefined;
+
+  constructor(delay: number, ranEmpty: (line: Line) => void) {
+    this.delay = delay;
+    this.#ranEmpty = ranEmpty;
+  }
+
+  get isEmpty(): boolean {
+    return this.first === undefined;
+  }
+
+  append(deadline: Deadline): void {
+    const last = this.#last;
+    deadline.previous = last;
+    if (last === undefined) this.first = deadline;
+    else last.next = deadline;
+    this.#last = deadline;
+  }
+
+  /** Takes out one that is in it. It keeps no link: as garbage it would keep its neighbours. */
+  unlink(deadline: Deadline): void {
+    const { previous, next } = deadline;
+    if (previous === undefined) this.first = next;
+    else previous.next = next;
+    if (next === undefined) this.#last = previous;
+    else next.previous = previous;
+    deadline.previous = undefined;
+    deadline.next = undefined;
+  }
+
+  cancel(deadline: Deadline): void {
+    this.unlink(deadline);
+    if (this.isEmpty) this.#ranEmpty(this);
+  }
+
+  /** Takes out what is due. A timer counts whole milliseconds, and may find its deadline a fraction of one ahead. */
+  takeDue(now: number): Deadline[] {
+    const due: Deadline[] = [];
+    for (let first = this.first; first !== undefined && first.due - now < 1; first = this.first) {
+      this.unlink(first);
+      first.isWaiting = false;
+      due.push(first);
+    }
+    return due;
+  }
 }
 
 class Deadline implements Timer {
   readonly due: number;
+  previous: Deadline | undefined;
+  next: Deadline | undefined;
+  /** Whether it is in its line. */
+  isWaiting = true;
   readonly #fire: () => void;
   readonly #line: Line;
   #cancelled = false;
@@ -87,7 +138,7 @@ class Deadline implements Timer {
     this.due = due;
     this.#fire = fire;
     this.#line = line;
-    line.deadlines.add(this);
+    line.append(this);
   }
 
   /** One that is due at the same time may have cancelled it. */
@@ -97,18 +148,8 @@ class Deadline implements Timer {
 
   cancel(): void {
     this.#cancelled = true;
-    const { deadlines } = this.#line;
-    if (deadlines.delete(this) && deadlines.size === 0) this.#line.ranEmpty(this.#line);
+    if (!this.isWaiting) return;
+    this.isWaiting = false;
+    this.#line.cancel(this);
   }
-}
-
-/** Takes out what is due. A timer counts whole milliseconds, and may find its deadline a fraction of one ahead. */
-function takeDue({ deadlines }: Line, now: number): Deadline[] {
-  const due: Deadline[] = [];
-  for (const deadline of deadlines) {
-    if (deadline.due - now >= 1) break;
-    deadlines.delete(deadline);
-    due.push(deadline);
-  }
-  return due;
 }
