@@ -354,7 +354,9 @@ export class OpenBus implements Bus {
   }
 
   async #listPeers(): Promise<PeerInfo[]> {
-    const { data } = await this.#ask(systemQuestion('$peers', null, { timeout: QUERY_TIMEOUT }));
+    const { data } = await this.#ask(
+      systemQuestion('$peers', null, { call: 'peers', timeout: QUERY_TIMEOUT }),
+    );
     if (Array.isArray(data) && data.every(isPeerInfo)) return data;
     const message = 'peers: the host answered something else than a list of peers; see which program hosts';
     throw new MailslotError('MAILSLOT_PROTOCOL_VIOLATION', message);

@@ -189,7 +189,7 @@ class OpenClaim implements Claim {
 }
 
 function claimQuestion(request: { name: string; token?: number }): Question {
-  return systemQuestion('$claim', request, { timeout: MAX_TIMEOUT });
+  return systemQuestion('$claim', request, { call: 'claim', timeout: MAX_TIMEOUT });
 }
 
 /** @throws MAILSLOT_INVALID_NAME */

@@ -137,7 +137,7 @@ export class Responders {
   ): IncomingMessage | undefined {
     const { maxMessageBytes } = this.#options;
     try {
-      if (size <= maxMessageBytes) return messageOf(bytes, at, size, subject);
+      if (size <= maxMessageBytes) return messageOf(bytes, at, size, { subject, call: 'respond' });
       this.#replies.refuse(task, tooLarge(size, maxMessageBytes));
     } catch (error) {
       if (!(error instanceof FrameFault)) throw error;
