@@ -20,6 +20,13 @@ export function isGap(entry: object): entry is Gap {
   return 'gap' in entry;
 }
 
+/** One marker for two, unless an exact number would be lost in one that nobody knows. */
+function joinGaps({ gap: one }: Gap, { gap: other }: Gap): Gap | undefined {
+  if (one.missed === undefined && other.missed === undefined) return { gap: { missed: undefined } };
+  if (one.missed === undefined || other.missed === undefined) return undefined;
+  return { gap: { missed: one.missed + other.missed } };
+}
+
 export interface Capacity {
   messages: number;
   bytes: number;
@@ -65,8 +72,12 @@ export class SlotQueue {
     this.bytes += batch.bytes;
   }
 
+  /** A marker behind another one becomes one with it: so there are never many more markers than messages. */
   pushGap(gap: Gap): void {
-    this.#entries.push(gap);
+    const { last } = this.#entries;
+    const joined = last !== undefined && isGap(last) ? joinGaps(last, gap) : undefined;
+    if (joined === undefined) this.#entries.push(gap);
+    else this.#entries.replaceLast(joined);
   }
 
   shift(): Entry | undefined {
