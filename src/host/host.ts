@@ -7,6 +7,7 @@ import { type Reign, standForElection } from '../transport/reign.js';
 import { RetainedFile, readRetained, readWills } from '../transport/retained-file.js';
 import { type Roster, RosterFile, readLastRoster } from '../transport/roster.js';
 import type { Clock } from '../util/clock.js';
+import { type Inspect, inspected, show } from '../util/inspection.js';
 import { PEER_ID_BYTES, type PeerId, peerIdAt } from '../wire/peer-id.js';
 import { Gate } from './gate.js';
 import { Relay } from './relay.js';
@@ -92,7 +93,7 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
   gate.start();
   const closing = new Closing(relay, reign, () => end(undefined));
   const close = (): Promise<void> => closing.close();
-  return {
+  const host = {
     epoch,
     endpoint: reign.endpoint,
     get peers() {
@@ -102,7 +103,11 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
     drain: close,
     close,
     [Symbol.asyncDispose]: close,
+    [inspected](...args: [number, object, Inspect]) {
+      return show('Host', { epoch, endpoint: reign.endpoint, peers: relay?.peers ?? 0 }, args);
+    },
   };
+  return host;
 }
 
 async function readRosterBefore(reign: Reign, bus: BusDirectory, clock: Clock): Promise<Roster | undefined> {

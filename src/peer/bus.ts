@@ -5,6 +5,7 @@ import { DRAIN_TIMEOUT, MAX_TIMEOUT, QUERY_TIMEOUT, RESPONDER_CONCURRENCY } from
 import type { Link } from '../transport/link.js';
 import type { Clock, KeepAlive } from '../util/clock.js';
 import { Deadlines } from '../util/deadlines.js';
+import { type Inspect, inspected, show } from '../util/inspection.js';
 import { controlFrame, type Join } from '../wire/control.js';
 import { Flag } from '../wire/frame.js';
 import { isPeerIdAt, type PeerId } from '../wire/peer-id.js';
@@ -443,6 +444,11 @@ export class OpenBus implements Bus {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.drain();
+  }
+
+  [inspected](...args: [number, object, Inspect]): string {
+    const { name, id, state, hosting, epoch, directory } = this;
+    return show('Bus', { name, id, state, hosting, epoch, directory }, args);
   }
 
   // — the connection's side —

@@ -3,6 +3,7 @@
 // Everything else is the slot's below: the queue, its policy, acknowledgements.
 import { MailslotError } from '../errors.js';
 import type { Clock } from '../util/clock.js';
+import { type Inspect, inspected } from '../util/inspection.js';
 import type { Slot, SlotInfo } from './api.js';
 import { CheckedIterator } from './checked-iterator.js';
 import type { ContractChecks } from './contract-checks.js';
@@ -107,6 +108,10 @@ export class CheckedSlot implements Slot<unknown, Item> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  [inspected](...args: [number, object, Inspect]): string {
+    return this.#slot[inspected](...args);
   }
 
   #accept(message: IncomingMessage, verdict: Verdict): Item | undefined {

@@ -4,6 +4,7 @@ import PQueue from 'p-queue';
 import { MailslotError } from '../errors.js';
 import { MAX_TIMEOUT } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
+import { type Inspect, inspected, show } from '../util/inspection.js';
 import type { Overflow, Slot, SlotInfo } from './api.js';
 import { type IncomingMessage, type Message, SpecialMessage } from './message.js';
 import type { MessageBatch } from './message-batch.js';
@@ -405,6 +406,12 @@ export class OpenSlot implements Slot<unknown, Item> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  [inspected](...args: [number, object, Inspect]): string {
+    const { pattern, open, group } = this;
+    const counts = { messageCount: this.#queue.length, dropped: this.#dropped, missed: this.#missed };
+    return show('Slot', { pattern, ...(group === undefined ? {} : { group }), open, ...counts }, args);
   }
 
   #discard(): number {
