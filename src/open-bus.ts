@@ -45,6 +45,7 @@ export interface HostOptions {
   hostThread?: HostThreadOption;
   /** Time to become the host, ms. @default 5000 */
   timeout?: number;
+  /** Gives up, which rejects with its reason. Has no effect once the host serves. */
   signal?: AbortSignal;
 }
 

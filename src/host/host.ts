@@ -14,6 +14,7 @@ import { Relay } from './relay.js';
 
 /** A host, in this thread or another one of this process. */
 export interface Host extends AsyncDisposable {
+  /** Number of its reign. */
   readonly epoch: number;
   /** Socket path or pipe name. */
   readonly endpoint: string;
