@@ -2,7 +2,7 @@
 // starts one in its own process, and then joins it like everybody else.
 import { basename } from 'node:path';
 import { MailslotError } from './errors.js';
-import type { Host } from './host/host.js';
+import type { Host } from './host/api.js';
 import { Hosting } from './host/hosting.js';
 import {
   DEFAULT_MAX_MESSAGE_BYTES,

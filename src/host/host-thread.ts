@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { isErrorCode, MailslotError } from '../errors.js';
 import type { BusDirectory } from '../transport/bus-directory.js';
 import { type Inspect, inspected, show } from '../util/inspection.js';
-import type { Host } from './host.js';
+import type { Host } from './api.js';
 
 export interface HostThreadData {
   bus: BusDirectory;

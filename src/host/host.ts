@@ -9,24 +9,9 @@ import { type Roster, RosterFile, readLastRoster } from '../transport/roster.js'
 import type { Clock } from '../util/clock.js';
 import { type Inspect, inspected, show } from '../util/inspection.js';
 import { PEER_ID_BYTES, type PeerId, peerIdAt } from '../wire/peer-id.js';
+import type { Host } from './api.js';
 import { Gate } from './gate.js';
 import { Relay } from './relay.js';
-
-/** A host, in this thread or another one of this process. */
-export interface Host extends AsyncDisposable {
-  /** Number of its reign. */
-  readonly epoch: number;
-  /** Socket path or pipe name. */
-  readonly endpoint: string;
-  /** How many peers have a link at present. */
-  readonly peers: number;
-  /** Resolves when the host has ended: to undefined after `close`, else to the reason. */
-  readonly closed: Promise<Error | undefined>;
-  /** The same as `close`: a host has nothing to finish that others do not wait for. */
-  drain(): Promise<void>;
-  /** Lets open queries finish (5 s at most) and writes what is queued (1 s), then hands over to another peer. */
-  close(): Promise<void>;
-}
 
 export interface RunHostOptions {
   bus: BusDirectory;

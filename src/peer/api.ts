@@ -1,7 +1,7 @@
 // The public types: what openBus returns and takes. bus.ts, slot.ts and responder.ts implement them.
 import type { LeaveCause, PeerInfo } from '../wire/presence.js';
+import type { Gap } from './gap.js';
 import type { Message } from './message.js';
-import type { Gap } from './slot-queue.js';
 
 export type { LeaveCause };
 

@@ -34,6 +34,7 @@ import { Asker } from './asker.js';
 import { Claims } from './claims.js';
 import { Connection } from './connection.js';
 import { EventHub } from './event-hub.js';
+import type { Gap } from './gap.js';
 import { type Ask, asks } from './host-queries.js';
 import { Inbox } from './inbox.js';
 import type { IncomingMessage, Message } from './message.js';
@@ -48,7 +49,6 @@ import { type Question, Questions, systemQuestion } from './question.js';
 import { Registrations } from './registrations.js';
 import { ReplyStream } from './reply-stream.js';
 import { Responders } from './responder.js';
-import type { Gap } from './slot-queue.js';
 import type { SlotReport } from './slot-reports.js';
 import { Slots } from './slots.js';
 

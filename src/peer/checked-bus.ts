@@ -16,11 +16,11 @@ import { OpenBus, type OpenBusOptions } from './bus.js';
 import { CheckedIterator } from './checked-iterator.js';
 import { CheckedSlot } from './checked-slot.js';
 import type { ContractChecks } from './contract-checks.js';
+import type { Gap } from './gap.js';
 import type { IncomingMessage, Message } from './message.js';
 import { checkHandler } from './options.js';
 import { PublishPromise } from './publish-promise.js';
 import type { OpenSlot } from './slot.js';
-import type { Gap } from './slot-queue.js';
 import { isAsyncIterable } from './streamed-answer.js';
 
 type Handler<T> = (message: Message<T>) => unknown;

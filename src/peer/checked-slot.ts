@@ -7,9 +7,9 @@ import { type Inspect, inspected } from '../util/inspection.js';
 import type { Slot, SlotInfo } from './api.js';
 import { CheckedIterator } from './checked-iterator.js';
 import type { ContractChecks } from './contract-checks.js';
+import { type Gap, isGap } from './gap.js';
 import type { IncomingMessage, Message } from './message.js';
 import type { OpenSlot } from './slot.js';
-import { type Gap, isGap } from './slot-queue.js';
 import { isPromise, issuesText, type Verdict } from './standard-schema.js';
 
 type Item = Message | Gap;

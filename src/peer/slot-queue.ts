@@ -4,28 +4,13 @@
 //
 //   shift ←  [ taken … | waiting … ]  ← push
 import { Ring } from '../util/ring.js';
+import { type Gap, isGap, joinGaps } from './gap.js';
 import type { IncomingMessage } from './message.js';
 import { MessageBatch } from './message-batch.js';
 import type { SenderRecord } from './sender-records.js';
 
-/** Stands in a slot for messages that are missing: so many, or `undefined` where nobody can know. */
-export interface Gap {
-  readonly gap: { readonly missed: number | undefined };
-}
-
 /** What comes out of a slot. */
 export type Entry = IncomingMessage | Gap;
-
-export function isGap(entry: object): entry is Gap {
-  return 'gap' in entry;
-}
-
-/** One marker for two, unless an exact number would be lost in one that nobody knows. */
-function joinGaps({ gap: one }: Gap, { gap: other }: Gap): Gap | undefined {
-  if (one.missed === undefined && other.missed === undefined) return { gap: { missed: undefined } };
-  if (one.missed === undefined || other.missed === undefined) return undefined;
-  return { gap: { missed: one.missed + other.missed } };
-}
 
 export interface Capacity {
   messages: number;

@@ -6,12 +6,13 @@ import { MAX_TIMEOUT } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { type Inspect, inspected, show } from '../util/inspection.js';
 import type { Overflow, Slot, SlotInfo } from './api.js';
+import { type Gap, isGap } from './gap.js';
 import { type IncomingMessage, type Message, SpecialMessage } from './message.js';
 import type { MessageBatch } from './message-batch.js';
 import { checkHandler, checkNumber, checkOptions, checkSignal } from './options.js';
 import { queueFor, SheddingQueue } from './overflow.js';
 import type { SenderRecord } from './sender-records.js';
-import { type Entry, type Gap, isGap, type SlotQueue } from './slot-queue.js';
+import type { Entry, SlotQueue } from './slot-queue.js';
 
 /** What a slot needs of its Bus. */
 export interface SlotOwner {
