@@ -18,6 +18,7 @@ const allowed = [
   /^dist\/[\w/-]+\.(?:js|js\.map|d\.ts)$/,
   /^dist\/host\/host-worker\.cjs$/,
   /^docs\/[\w/-]+\.(?:md|svg)$/,
+  /^test\/vectors\/[\w-]+\.(?:md|json)$/,
 ];
 const wanted = [
   'package.json',
@@ -28,6 +29,7 @@ const wanted = [
   'docs/ARCHITECTURE.md',
   'docs/PROTOCOL.md',
   'docs/ERRORS.md',
+  'test/vectors/README.md',
 ];
 // npm runs these on the machine of whoever installs the package.
 const installScripts = ['preinstall', 'install', 'postinstall', 'prepublish', 'prepare'];
@@ -89,10 +91,26 @@ function mapProblems(file) {
   return sourcesContent?.length === sources.length ? [] : [`${file}: refers to sources that are not packed`];
 }
 
+/** A folder counts as packed when something in it is. */
+function linkProblems(files, file) {
+  const prose = readFileSync(join(root, file), 'utf8').replace(/^```[\s\S]*?^```/gm, '');
+  const targets = [...prose.matchAll(/\]\((?![a-z]+:|#)([^)#\s]+)/g)].map(([, target]) =>
+    posix.join(posix.dirname(file), target),
+  );
+  return targets
+    .filter((target) => !files.some((one) => one === target || one.startsWith(target.replace(/\/?$/, '/'))))
+    .map((target) => `${file}: links to ${target}, which is not packed`);
+}
+
 function contentProblems(files) {
+  const documents = files.filter((file) => file.endsWith('.md'));
   const modules = files.filter((file) => /^dist\/.*\.(?:js|d\.ts)$/.test(file));
   const maps = files.filter((file) => file.endsWith('.map'));
-  return [...modules.flatMap((file) => importProblems(files, file)), ...maps.flatMap(mapProblems)];
+  return [
+    ...modules.flatMap((file) => importProblems(files, file)),
+    ...maps.flatMap(mapProblems),
+    ...documents.flatMap((file) => linkProblems(files, file)),
+  ];
 }
 
 async function lintProblems() {

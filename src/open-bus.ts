@@ -2,7 +2,7 @@
 // starts one in its own process, and then joins it like everybody else.
 import { basename } from 'node:path';
 import { MailslotError } from './errors.js';
-import type { Host } from './host/host.js';
+import type { Host } from './host/api.js';
 import { Hosting } from './host/hosting.js';
 import {
   DEFAULT_MAX_MESSAGE_BYTES,
@@ -45,6 +45,7 @@ export interface HostOptions {
   hostThread?: HostThreadOption;
   /** Time to become the host, ms. @default 5000 */
   timeout?: number;
+  /** Gives up, which rejects with its reason. Has no effect once the host serves. */
   signal?: AbortSignal;
 }
 

@@ -48,8 +48,8 @@ describe('the drawn layout of a frame', () => {
     });
   });
 
-  it('is the one in frame.ts', () => {
-    const comment = read('src/wire/frame.ts')
+  it('is the one in frame-layout.ts', () => {
+    const comment = read('src/wire/frame-layout.ts')
       .split('\n')
       .filter((line) => line.startsWith('//'))
       .map((line) => line.slice(2));

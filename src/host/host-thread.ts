@@ -4,7 +4,8 @@ import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { isErrorCode, MailslotError } from '../errors.js';
 import type { BusDirectory } from '../transport/bus-directory.js';
-import type { Host } from './host.js';
+import { type Inspect, inspected, show } from '../util/inspection.js';
+import type { Host } from './api.js';
 
 export interface HostThreadData {
   bus: BusDirectory;
@@ -70,6 +71,11 @@ class RemoteHost implements Host {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.drain();
+  }
+
+  [inspected](...args: [number, object, Inspect]): string {
+    const { epoch, endpoint, peers } = this;
+    return show('Host', { epoch, endpoint, peers }, args);
   }
 }
 

@@ -4,7 +4,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { socketEndpoints } from '../transport/socket-pipe.js';
 import { systemClock } from '../util/clock.js';
 import { peerIdAt } from '../wire/peer-id.js';
-import { type Host, runHost } from './host.js';
+import type { Host } from './api.js';
+import { runHost } from './host.js';
 import type { FoundDead, HostCommand, HostNews, HostThreadData } from './host-thread.js';
 
 const port = parentPort;

@@ -7,24 +7,11 @@ import { type Reign, standForElection } from '../transport/reign.js';
 import { RetainedFile, readRetained, readWills } from '../transport/retained-file.js';
 import { type Roster, RosterFile, readLastRoster } from '../transport/roster.js';
 import type { Clock } from '../util/clock.js';
+import { type Inspect, inspected, show } from '../util/inspection.js';
 import { PEER_ID_BYTES, type PeerId, peerIdAt } from '../wire/peer-id.js';
+import type { Host } from './api.js';
 import { Gate } from './gate.js';
 import { Relay } from './relay.js';
-
-/** A host, in this thread or another one of this process. */
-export interface Host extends AsyncDisposable {
-  readonly epoch: number;
-  /** Socket path or pipe name. */
-  readonly endpoint: string;
-  /** How many peers have a link at present. */
-  readonly peers: number;
-  /** Resolves when the host has ended: to undefined after `close`, else to the reason. */
-  readonly closed: Promise<Error | undefined>;
-  /** The same as `close`: a host has nothing to finish that others do not wait for. */
-  drain(): Promise<void>;
-  /** Lets open queries finish (5 s at most) and writes what is queued (1 s), then hands over to another peer. */
-  close(): Promise<void>;
-}
 
 export interface RunHostOptions {
   bus: BusDirectory;
@@ -92,7 +79,7 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
   gate.start();
   const closing = new Closing(relay, reign, () => end(undefined));
   const close = (): Promise<void> => closing.close();
-  return {
+  const host = {
     epoch,
     endpoint: reign.endpoint,
     get peers() {
@@ -102,7 +89,11 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
     drain: close,
     close,
     [Symbol.asyncDispose]: close,
+    [inspected](...args: [number, object, Inspect]) {
+      return show('Host', { epoch, endpoint: reign.endpoint, peers: relay?.peers ?? 0 }, args);
+    },
   };
+  return host;
 }
 
 async function readRosterBefore(reign: Reign, bus: BusDirectory, clock: Clock): Promise<Roster | undefined> {

@@ -5,7 +5,8 @@ import type { BusDirectory } from '../transport/bus-directory.js';
 import type { Endpoints } from '../transport/pipe.js';
 import type { Clock, Timer } from '../util/clock.js';
 import type { PeerId } from '../wire/peer-id.js';
-import { type Host, runHost } from './host.js';
+import type { Host } from './api.js';
+import { runHost } from './host.js';
 import { type FoundDead, HostThread, ThreadFailure } from './host-thread.js';
 
 export interface HostingOptions {

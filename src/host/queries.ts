@@ -184,7 +184,7 @@ export class Queries {
 
   #lose(query: OpenQuery, responder: Session): void {
     const message =
-      'the responder left the bus before it answered; the query may have been carried out: ask again only if that does no harm';
+      'query: the responder left the bus before it answered; the query may have been carried out: ask again only if that does no harm';
     this.#fail(query.asker, query.id, { code: 'MAILSLOT_RESPONDER_LOST', message }, responder.peerId);
     this.#table.answered(query, responder);
   }

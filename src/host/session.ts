@@ -1,5 +1,5 @@
 // One peer as the host sees it, from its link's handshake to its goodbye: what it registered, what is queued
-// for it, and what it owes. It decides nothing; relay.ts does.
+// for it, and what it owes. It decides nothing; relay.ts and its parts do.
 import type { Pipe } from '../transport/pipe.js';
 import { PartQueue } from '../util/part-queue.js';
 import { RecentMap } from '../util/recent-map.js';

@@ -1,7 +1,7 @@
 // The public types: what openBus returns and takes. bus.ts, slot.ts and responder.ts implement them.
 import type { LeaveCause, PeerInfo } from '../wire/presence.js';
+import type { Gap } from './gap.js';
 import type { Message } from './message.js';
-import type { Gap } from './slot-queue.js';
 
 export type { LeaveCause };
 
@@ -23,7 +23,7 @@ export interface OpenOptions {
   maxMessageBytes?: number;
   /** Time without a host after which waiting calls reject, ms; the bus goes on trying. @default 30000 */
   reconnectTimeout?: number;
-  /** Gives up opening. Has no effect once the bus is open. */
+  /** Gives up opening, which rejects with its reason. Has no effect once the bus is open. */
   signal?: AbortSignal;
   /** Published by the host when this peer goes without closing: crashed, or silent. */
   will?: Will;
@@ -32,6 +32,7 @@ export interface OpenOptions {
 /** A message that the host keeps for its peer; at most 64 KiB in all. Its data is encoded by `openBus`. */
 export interface Will {
   subject: string;
+  /** Anything that can be published. @default undefined */
   data?: unknown;
   /** At most 32, 4 KiB in all. */
   headers?: Record<string, string>;
@@ -94,16 +95,19 @@ export interface SubscribeOptions {
   retained?: boolean;
   /** Whether iteration and reads yield gap markers too. @default false */
   gaps?: boolean;
-  /** Closes the slot. */
+  /** Closes the slot; while it is being opened, rejects with its reason. */
   signal?: AbortSignal;
 }
 
 /** State of a slot at one moment. */
 export interface SlotInfo {
+  /** Messages that are here, those that wait for room included. */
   messageCount: number;
   /** Bytes of the next message's frame; undefined when there is none. */
   nextBytes: number | undefined;
+  /** The option of `openBus`: a larger message is not taken. */
   maxMessageBytes: number;
+  /** The option of `subscribe`: messages, not bytes. */
   capacity: number;
   /** Messages that the slot dropped by its overflow policy. */
   dropped: number;
@@ -116,22 +120,29 @@ export interface SlotInfo {
 /** A mailbox: what was published on its pattern waits here until it is read. */
 export interface Slot<T = unknown, Item = Message<T>> extends AsyncIterable<Item>, AsyncDisposable {
   readonly pattern: string;
+  /** Whether it may still be read: from the moment the host delivers until it is closed. */
   readonly open: boolean;
-  /** Synchronous. */
+  /** Counted when it is looked at; no round trip. */
   readonly info: SlotInfo;
-  /** Ends when the slot closes. Leaving the loop closes the slot. */
+  /**
+   * Ends when the slot closes. Leaving the loop closes the slot.
+   * @throws MAILSLOT_INVALID_OPTION while another loop iterates it
+   */
   [Symbol.asyncIterator](): AsyncIterableIterator<Item>;
-  /** Yields everything that is there, at once. */
+  /** Yields everything that is there, at once; otherwise as iterating. An array is never empty. */
   batches(): AsyncIterableIterator<Item[]>;
   /**
    * The next message; undefined after `timeout` ms, at once with 0.
    * @param options.timeout ms; waits for ever without it
-   * @throws MAILSLOT_CLOSED when the slot is or gets closed
+   * @throws MAILSLOT_CLOSED when the slot is or gets closed; MAILSLOT_INVALID_OPTION; `signal.reason`
    */
   read(options?: { timeout?: number; signal?: AbortSignal }): Promise<Item | undefined>;
-  /** The next message, left in its place. */
+  /** The next message, left in its place; undefined when there is none. Markers are passed over. */
   peek(): Message<T> | undefined;
-  /** Calls `handler` for each message; resolves when the slot closes, rejects when the handler throws. */
+  /**
+   * Calls `handler` for each message; resolves when the slot closes, rejects when the handler throws.
+   * @param options.concurrency handlers at once; with more than one they end in any order @default 1
+   */
   consume(handler: (message: Item) => unknown, options?: { concurrency?: number }): Promise<void>;
   /** Takes no new messages and resolves when those that are here were read. */
   drain(): Promise<void>;
@@ -143,9 +154,11 @@ export interface Slot<T = unknown, Item = Message<T>> extends AsyncIterable<Item
 export interface QueryOptions {
   /** Time for the reply, ms. @default 5000 */
   timeout?: number;
+  /** At most 32, 4 KiB in all. */
   headers?: Record<string, string>;
-  /** Only this peer may answer. */
+  /** Only this peer, by its id, may answer. @default any */
   to?: string;
+  /** Stops waiting, and the handler's own signal aborts. */
   signal?: AbortSignal;
 }
 
@@ -153,9 +166,11 @@ export interface QueryOptions {
 export interface QueryAllOptions {
   /** Time for all replies, ms; what came until then is all. @default 1000 */
   timeout?: number;
+  /** At most 32, 4 KiB in all. */
   headers?: Record<string, string>;
-  /** Stop after so many replies. */
+  /** Stop after so many replies. @default none */
   max?: number;
+  /** Stops waiting, and the handlers' own signals abort. */
   signal?: AbortSignal;
 }
 
@@ -163,9 +178,11 @@ export interface QueryAllOptions {
 export interface QueryStreamOptions {
   /** Longest wait for the next reply, ms; time in which the program does not wait does not count. @default 5000 */
   timeout?: number;
+  /** At most 32, 4 KiB in all. */
   headers?: Record<string, string>;
-  /** Only this peer may answer. */
+  /** Only this peer, by its id, may answer. @default any */
   to?: string;
+  /** Stops the stream, and the handler's own signal aborts. */
   signal?: AbortSignal;
 }
 
@@ -190,7 +207,7 @@ export type QueryHandler<Question = unknown> = (message: Message<Question>, cont
 export interface RespondOptions {
   /** Queries handled at once; further ones wait. @default 16 */
   concurrency?: number;
-  /** Closes the responder. */
+  /** Closes the responder; while it is being opened, rejects with its reason. */
   signal?: AbortSignal;
 }
 
@@ -225,41 +242,71 @@ export type BusState = 'connecting' | 'connected' | 'reconnecting' | 'draining' 
 
 /** One peer on the bus. */
 export interface Peer extends Omit<PeerInfo, 'connectedAt'> {
+  /** Since when it has had its link, by the host's clock. */
   connectedAt: Date;
 }
 
-/** What happens on a bus; `type` tells which. */
+/** What happens on a bus; `type` tells which. Patterns are those that the slot or responder was opened with. */
 export type BusEvent =
+  /** There is a link with a host, and messages flow; `hosting` when that host is in this process. */
   | { type: 'connected'; epoch: number; hosting: boolean }
+  /** The link with the host of this epoch ended, in a hand-over as in a crash; `cause` tells what was noticed. */
   | { type: 'disconnected'; epoch: number; cause: Error | undefined }
+  /** Another link is sought; calls wait for it, `reconnectTimeout` at most. Follows each `disconnected`. */
   | { type: 'reconnecting' }
+  /** This process hosts from now on, with this epoch; also when it opened a bus that nobody hosted. */
   | { type: 'took-over'; epoch: number }
+  /** Somebody came, or was `unresponsive` and is heard again. */
   | { type: 'peer-joined'; peer: Peer }
+  /** Somebody has gone, or is not heard any more. `label` and counts may be empty of one that a take-over left behind. */
   | { type: 'peer-left'; peer: Peer; cause: LeaveCause }
+  /** A `wait` slot is full and is not read, so that publishers have to wait; `waiting` messages have no room. */
   | { type: 'slow-slot'; pattern: string; waiting: number }
-  /** Messages are missing in a slot; `sender` and `reason` are set when one came that could not be read. */
+  /**
+   * So many messages are missing in a slot; undefined when nobody can know how many. Where one came that could not be
+   * read, or broke the contract, `sender` is the id of its peer, and `reason` says what was wrong.
+   */
   | { type: 'gap'; pattern: string; missed: number | undefined; sender?: string; reason?: string }
+  /** A slot is closed, by whomever; `unread` messages were dropped with it. */
   | { type: 'slot-closed'; pattern: string; unread: number }
+  /**
+   * A publish was rejected and nobody awaited it, or the host refused one that was resolved already; `subject` is
+   * empty in that case.
+   */
   | { type: 'publish-failed'; subject: string; error: unknown }
+  /** A handler given to `subscribe` threw `error`; its slot goes on. */
   | { type: 'handler-failed'; pattern: string; error: unknown }
+  /** No thread could be started for the host, which runs in the program's own instead: a busy program stalls it. */
   | { type: 'host-inline'; cause: unknown }
+  /** `drain` was called. */
   | { type: 'draining' }
+  /** The last event. `cause` is the error that ended the bus; undefined when the program closed it. */
   | { type: 'closed'; cause: Error | undefined };
 
-/** Counts since the bus was opened. */
+/** Plain data. Counts run since the bus was opened, states are those of this moment; bytes are those of frames. */
 export interface BusStats {
+  /** What this peer has published. */
   published: { messages: number; bytes: number };
+  /** What came for slots here; `duplicates` were read before, came again after a take-over, and are not in `messages`. */
   received: { messages: number; bytes: number; duplicates: number };
+  /** Published, and not yet taken by every receiver; beside that, calls that are `waiting` for room. */
   window: { messages: number; bytes: number; waiting: number };
+  /** One entry per open slot. */
   slots: {
     pattern: string;
+    /** Messages in the slot. */
     messages: number;
     bytes: number;
+    /** As in {@link SlotInfo}. */
     dropped: number;
+    /** As in {@link SlotInfo}. */
     missed: number;
+    /** As in {@link SlotInfo}. */
     expired: number;
   }[];
+  /** `open`: asked here and without an outcome; `asked`: asked here in all; `answered`: by responders here. */
   queries: { open: number; asked: number; answered: number };
+  /** How often a link with a host was lost. */
   reconnects: number;
 }
 
@@ -267,13 +314,15 @@ export interface BusStats {
 export interface Bus extends AsyncDisposable {
   /** This peer's id, hex. */
   readonly id: string;
+  /** As given to `openBus`. */
   readonly name: string;
-  /** The folder of this bus. */
+  /** The folder of this bus, as an absolute path. */
   readonly directory: string;
   /** Number of the present host's reign; 0 before the first. */
   readonly epoch: number;
   /** Whether this process hosts the bus for this object. */
   readonly hosting: boolean;
+  /** Moves by itself, and never back from `draining` or `closed`. */
   readonly state: BusState;
   /** Resolves when the bus is closed, to the error that ended it or undefined. */
   readonly closed: Promise<Error | undefined>;
@@ -281,16 +330,26 @@ export interface Bus extends AsyncDisposable {
   ref(): this;
   /** Lets the process end although the bus is open. */
   unref(): this;
-  /** Resolves when every receiver has taken the message; nobody waits for one that went or was silent for 10 s. */
+  /**
+   * Resolves when every receiver has taken the message; nobody waits for one that went or was silent for 10 s.
+   * @throws as without `confirm`; also MAILSLOT_NO_SUCH_PEER for `to`, and MAILSLOT_QUOTA_EXCEEDED for `retain`
+   */
   publish(subject: string, data: unknown, options: PublishOptions & { confirm: true }): Promise<Receipt>;
-  /** Resolves when the message is in the window: at once while there is room. */
+  /**
+   * Resolves when the message is in the window: at once while there is room. The data is encoded during the call.
+   * @throws (as a rejection) MAILSLOT_INVALID_SUBJECT, _INVALID_OPTION, _NOT_ENCODABLE, _MESSAGE_TOO_LARGE,
+   *   _OUTBOX_FULL when four windows were published without awaiting, _UNREACHABLE, _CLOSED; `signal.reason`
+   */
   publish(subject: string, data?: unknown, options?: PublishOptions & { confirm?: false }): Promise<void>;
   /** Resolves when the host is delivering to the slot, which yields gap markers, too. */
   subscribe<T = unknown>(
     pattern: string,
     options: SubscribeOptions & { gaps: true },
   ): Promise<Slot<T, Message<T> | Gap>>;
-  /** Resolves when the host is delivering to the slot. */
+  /**
+   * Resolves when the host is delivering to the slot.
+   * @throws MAILSLOT_INVALID_SUBJECT, _INVALID_OPTION, _QUOTA_EXCEEDED, _UNREACHABLE, _CLOSED; `signal.reason`
+   */
   subscribe<T = unknown>(pattern: string, options?: SubscribeOptions): Promise<Slot<T>>;
   /** The same with `slot.consume(handler)` started; a handler that throws shows as event `handler-failed`. */
   subscribe<T = unknown>(
@@ -298,9 +357,17 @@ export interface Bus extends AsyncDisposable {
     handler: (message: Message<T>) => unknown,
     options?: SubscribeOptions,
   ): Promise<Slot<T>>;
-  /** Asks one responder; resolves to its reply. */
+  /**
+   * Asks one responder; resolves to its reply.
+   * @throws MAILSLOT_TIMEOUT, _NO_RESPONDER, _RESPONDER_LOST, _RESPONDER_FAILED, _NO_SUCH_PEER, _INVALID_SUBJECT,
+   *   _INVALID_OPTION, _NOT_ENCODABLE, _MESSAGE_TOO_LARGE, _QUOTA_EXCEEDED, _UNREACHABLE, _CLOSED; `signal.reason`
+   */
   query<T = unknown>(subject: string, data?: unknown, options?: QueryOptions): Promise<Message<T>>;
-  /** Asks all responders; ends with the last reply, or at the time-out with what came. */
+  /**
+   * Asks all responders; ends with the last reply, or at the time-out with what came, which may be nothing. What one
+   * of them failed with is a message with `error`. Asking begins with the first `next`.
+   * @throws as `query`, arguments during the call; neither MAILSLOT_TIMEOUT nor _NO_RESPONDER
+   */
   queryAll<T = unknown>(
     subject: string,
     data?: unknown,
@@ -310,6 +377,7 @@ export interface Bus extends AsyncDisposable {
    * Asks one responder for a stream of replies, which it sends no faster than they are read. Leaving the loop
    * cancels. An error in mid-stream is thrown after the replies before it. A handler that answers with one value
    * makes a stream of one. Asking begins with the first `next`.
+   * @throws as `query`, arguments during the call
    */
   queryStream<T = unknown>(
     subject: string,
@@ -319,6 +387,8 @@ export interface Bus extends AsyncDisposable {
   /**
    * Answers queries; resolves when the host sends them here.
    * @param pattern a pattern; several responders may have the same
+   * @throws MAILSLOT_INVALID_SUBJECT, _INVALID_OPTION, _QUOTA_EXCEEDED, _NOT_PERMITTED, _UNREACHABLE, _CLOSED;
+   *   `signal.reason`
    */
   respond<Question = unknown>(
     pattern: string,
@@ -336,11 +406,22 @@ export interface Bus extends AsyncDisposable {
    * @throws MAILSLOT_TIMEOUT, _UNREACHABLE, _CLOSED
    */
   peers(): Promise<Peer[]>;
-  /** What happens from now on; ends with the bus or the signal. */
+  /**
+   * What happens from now on; ends with the bus or the signal. Who does not read loses the oldest beyond 1,024.
+   * Presence is told of while somebody listens.
+   */
   events(options?: { signal?: AbortSignal }): AsyncIterableIterator<BusEvent>;
+  /** Synchronous; nobody is asked. */
   stats(): BusStats;
-  /** Finishes what was accepted, then closes. @param options.timeout ms @default 5000 */
+  /**
+   * Finishes what was accepted, then closes: slots that are being read run empty, handlers finish, and what was
+   * published is taken by its receivers.
+   * @param options.timeout ms; what is not finished then is given up @default 5000
+   */
   drain(options?: { timeout?: number }): Promise<void>;
-  /** Closes now. What is in the window and not settled may be lost. */
+  /**
+   * Closes now. What is in the window and not settled may be lost; open queries and waiting calls reject with
+   * MAILSLOT_CLOSED. A host in this process hands over to another peer first.
+   */
   close(): Promise<void>;
 }

@@ -185,15 +185,16 @@ export class Asker {
   }
 
   /** The answer, or in its place why it cannot be taken: a responder's fault must not cost the asker its link. */
-  #messageOf(bytes: Buffer, at: number, size: number, { subject }: Question): IncomingMessage {
+  #messageOf(bytes: Buffer, at: number, size: number, question: Question): IncomingMessage {
+    const { subject, call } = question;
     const { maxMessageBytes } = this.#options;
     if (size > maxMessageBytes)
-      return failedReply(bytes, at, subject, tooLarge(subject, size, maxMessageBytes));
+      return failedReply(bytes, at, subject, tooLarge(question, size, maxMessageBytes));
     try {
-      return messageOf(bytes, at, size, subject);
+      return messageOf(bytes, at, size, { subject, call });
     } catch (error) {
       if (!(error instanceof FrameFault)) throw error;
-      return failedReply(bytes, at, subject, malformed(subject, error));
+      return failedReply(bytes, at, subject, malformed(question, error));
     }
   }
 
@@ -230,29 +231,29 @@ export class Asker {
   }
 }
 
-function timedOut({ subject }: Question, timeout: number): MailslotError {
+function timedOut({ call, subject }: Question, timeout: number): MailslotError {
   return new MailslotError(
     'MAILSLOT_TIMEOUT',
-    `query: no reply to "${subject}" within ${timeout} ms; raise \`timeout\`, or see why the responder is slow`,
+    `${call}: no reply to "${subject}" within ${timeout} ms; raise \`timeout\`, or see why the responder is slow`,
   );
 }
 
-function lostWithLink({ subject }: Question): MailslotError {
-  const message = `query: the host went before a reply to "${subject}" came; the query may have been carried out: ask again only if that does no harm`;
+function lostWithLink({ call, subject }: Question): MailslotError {
+  const message = `${call}: the host went before a reply to "${subject}" came; the query may have been carried out: ask again only if that does no harm`;
   return new MailslotError('MAILSLOT_RESPONDER_LOST', message);
 }
 
-function greedy({ subject }: Question): MailslotError {
-  const message = `queryStream: the responder of "${subject}" sent more than it had credit for; look for a faulty responder`;
+function greedy({ call, subject }: Question): MailslotError {
+  const message = `${call}: the responder of "${subject}" sent more than it had credit for; look for a faulty responder`;
   return new MailslotError('MAILSLOT_PROTOCOL_VIOLATION', message);
 }
 
-function tooLarge(subject: string, size: number, limit: number): MailslotError {
-  const message = `query: the answer to "${subject}" has ${size} bytes, more than maxMessageBytes of ${limit}; raise it in openBus, or ask for less`;
+function tooLarge({ call, subject }: Question, size: number, limit: number): MailslotError {
+  const message = `${call}: the answer to "${subject}" has ${size} bytes, more than maxMessageBytes of ${limit}; raise it in openBus, or ask for less`;
   return new MailslotError('MAILSLOT_MESSAGE_TOO_LARGE', message);
 }
 
-function malformed(subject: string, cause: FrameFault): MailslotError {
-  const message = `query: the answer to "${subject}" cannot be read: ${cause.message}; look for a faulty responder`;
+function malformed({ call, subject }: Question, cause: FrameFault): MailslotError {
+  const message = `${call}: the answer to "${subject}" cannot be read: ${cause.message}; look for a faulty responder`;
   return new MailslotError('MAILSLOT_PROTOCOL_VIOLATION', message, { cause });
 }

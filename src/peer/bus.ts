@@ -5,6 +5,7 @@ import { DRAIN_TIMEOUT, MAX_TIMEOUT, QUERY_TIMEOUT, RESPONDER_CONCURRENCY } from
 import type { Link } from '../transport/link.js';
 import type { Clock, KeepAlive } from '../util/clock.js';
 import { Deadlines } from '../util/deadlines.js';
+import { type Inspect, inspected, show } from '../util/inspection.js';
 import { controlFrame, type Join } from '../wire/control.js';
 import { Flag } from '../wire/frame.js';
 import { isPeerIdAt, type PeerId } from '../wire/peer-id.js';
@@ -33,6 +34,7 @@ import { Asker } from './asker.js';
 import { Claims } from './claims.js';
 import { Connection } from './connection.js';
 import { EventHub } from './event-hub.js';
+import type { Gap } from './gap.js';
 import { type Ask, asks } from './host-queries.js';
 import { Inbox } from './inbox.js';
 import type { IncomingMessage, Message } from './message.js';
@@ -47,7 +49,6 @@ import { type Question, Questions, systemQuestion } from './question.js';
 import { Registrations } from './registrations.js';
 import { ReplyStream } from './reply-stream.js';
 import { Responders } from './responder.js';
-import type { Gap } from './slot-queue.js';
 import type { SlotReport } from './slot-reports.js';
 import { Slots } from './slots.js';
 
@@ -354,7 +355,9 @@ export class OpenBus implements Bus {
   }
 
   async #listPeers(): Promise<PeerInfo[]> {
-    const { data } = await this.#ask(systemQuestion('$peers', null, { timeout: QUERY_TIMEOUT }));
+    const { data } = await this.#ask(
+      systemQuestion('$peers', null, { call: 'peers', timeout: QUERY_TIMEOUT }),
+    );
     if (Array.isArray(data) && data.every(isPeerInfo)) return data;
     const message = 'peers: the host answered something else than a list of peers; see which program hosts';
     throw new MailslotError('MAILSLOT_PROTOCOL_VIOLATION', message);
@@ -441,6 +444,11 @@ export class OpenBus implements Bus {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.drain();
+  }
+
+  [inspected](...args: [number, object, Inspect]): string {
+    const { name, id, state, hosting, epoch, directory } = this;
+    return show('Bus', { name, id, state, hosting, epoch, directory }, args);
   }
 
   // — the connection's side —

@@ -16,11 +16,11 @@ import { OpenBus, type OpenBusOptions } from './bus.js';
 import { CheckedIterator } from './checked-iterator.js';
 import { CheckedSlot } from './checked-slot.js';
 import type { ContractChecks } from './contract-checks.js';
+import type { Gap } from './gap.js';
 import type { IncomingMessage, Message } from './message.js';
 import { checkHandler } from './options.js';
 import { PublishPromise } from './publish-promise.js';
 import type { OpenSlot } from './slot.js';
-import type { Gap } from './slot-queue.js';
 import { isAsyncIterable } from './streamed-answer.js';
 
 type Handler<T> = (message: Message<T>) => unknown;
@@ -115,7 +115,7 @@ export class CheckedBus extends OpenBus {
   override async query<T>(subject: string, data?: unknown, options?: QueryOptions): Promise<Message<T>> {
     await this.#checks.checkSent('query', subject, data);
     const reply = await super.query<T>(subject, data, options);
-    const failure = await this.#checks.takeAnswer(subject, reply as unknown as IncomingMessage);
+    const failure = await this.#checks.takeAnswer('query', reply as unknown as IncomingMessage);
     if (failure !== undefined) throw failure;
     return reply;
   }
@@ -131,7 +131,7 @@ export class CheckedBus extends OpenBus {
     return new CheckedIterator(replies, async (reply) => {
       if (reply.error !== undefined) return reply;
       const incoming = reply as unknown as IncomingMessage;
-      const failure = await this.#checks.takeAnswer(subject, incoming);
+      const failure = await this.#checks.takeAnswer('queryAll', incoming);
       return failure === undefined ? reply : (incoming.toFailure(failure) as Message as Message<T>);
     });
   }
@@ -145,7 +145,7 @@ export class CheckedBus extends OpenBus {
     const ask = (): AsyncIterableIterator<Message<T>> => super.queryStream<T>(subject, data, options);
     const replies = check === undefined ? ask() : askAfter(check, ask);
     return new CheckedIterator(replies, async (reply) => {
-      const failure = await this.#checks.takeAnswer(subject, reply as unknown as IncomingMessage);
+      const failure = await this.#checks.takeAnswer('queryStream', reply as unknown as IncomingMessage);
       if (failure === undefined) return reply;
       await replies.return?.();
       throw failure;

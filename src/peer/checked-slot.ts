@@ -3,12 +3,13 @@
 // Everything else is the slot's below: the queue, its policy, acknowledgements.
 import { MailslotError } from '../errors.js';
 import type { Clock } from '../util/clock.js';
+import { type Inspect, inspected } from '../util/inspection.js';
 import type { Slot, SlotInfo } from './api.js';
 import { CheckedIterator } from './checked-iterator.js';
 import type { ContractChecks } from './contract-checks.js';
+import { type Gap, isGap } from './gap.js';
 import type { IncomingMessage, Message } from './message.js';
 import type { OpenSlot } from './slot.js';
-import { type Gap, isGap } from './slot-queue.js';
 import { isPromise, issuesText, type Verdict } from './standard-schema.js';
 
 type Item = Message | Gap;
@@ -107,6 +108,10 @@ export class CheckedSlot implements Slot<unknown, Item> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  [inspected](...args: [number, object, Inspect]): string {
+    return this.#slot[inspected](...args);
   }
 
   #accept(message: IncomingMessage, verdict: Verdict): Item | undefined {

@@ -3,9 +3,11 @@
 //
 // Without a link nobody can tell an owner that it has lost a name. So it gives its claims up by itself when it was
 // without one for CLAIM_OWNER_GRACE, which is before the host grants them to others.
+
 import { MailslotError } from '../errors.js';
 import { CLAIM_OWNER_GRACE, MAX_TIMEOUT } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
+import { type Inspect, inspected, show } from '../util/inspection.js';
 import type { HeldClaim } from '../wire/control.js';
 import { isSubject } from '../wire/subject.js';
 import type { Claim, ClaimOptions } from './api.js';
@@ -133,6 +135,10 @@ class OpenClaim implements Claim {
     await this.release();
   }
 
+  [inspected](...args: [number, object, Inspect]): string {
+    return show('Claim', { name: this.name, token: this.#token }, args);
+  }
+
   /** Waits no longer, or lets go of the name although nobody asked for that. */
   giveUp(reason: unknown): void {
     this.#end(reason);
@@ -189,7 +195,7 @@ class OpenClaim implements Claim {
 }
 
 function claimQuestion(request: { name: string; token?: number }): Question {
-  return systemQuestion('$claim', request, { timeout: MAX_TIMEOUT });
+  return systemQuestion('$claim', request, { call: 'claim', timeout: MAX_TIMEOUT });
 }
 
 /** @throws MAILSLOT_INVALID_NAME */

@@ -17,7 +17,8 @@ import {
 /** Who validates: the sender, the receiver, or both of them. */
 export type Validate = 'send' | 'receive' | 'both';
 
-type Call = 'publish' | 'query' | 'queryAll' | 'queryStream';
+type AskingCall = 'query' | 'queryAll' | 'queryStream';
+type Call = 'publish' | AskingCall;
 
 export class ContractChecks {
   readonly validatesSent: boolean;
@@ -81,11 +82,12 @@ export class ContractChecks {
   }
 
   /** The same for an answer; the error that stands in its place, where there is one. */
-  async takeAnswer(subject: string, message: IncomingMessage): Promise<MailslotError | undefined> {
+  async takeAnswer(call: AskingCall, message: IncomingMessage): Promise<MailslotError | undefined> {
+    const { subject } = message;
     const entry = this.#tables.queries.find(subject);
     if (!this.validatesReceived || entry === undefined) return undefined;
     const verdict = await judge(entry.answer, message.data);
-    if ('issues' in verdict) return badAnswer(subject, message.sender, verdict.issues);
+    if ('issues' in verdict) return badAnswer(call, message, verdict.issues);
     message.replaceData(verdict.value);
     return undefined;
   }
@@ -147,10 +149,14 @@ function refusedAnswer(subject: string, issues: ContractIssue[]): MailslotError 
   );
 }
 
-function badAnswer(subject: string, sender: string, issues: ContractIssue[]): MailslotError {
+function badAnswer(
+  call: AskingCall,
+  { subject, sender }: IncomingMessage,
+  issues: ContractIssue[],
+): MailslotError {
   return new MailslotError(
     'MAILSLOT_RESPONDER_FAILED',
-    `query: the answer of ${sender} to "${subject}" breaks the contract at ${issuesText(issues)}; correct its handler, or use the same contract on both sides`,
+    `${call}: the answer of ${sender} to "${subject}" breaks the contract at ${issuesText(issues)}; correct its handler, or use the same contract on both sides`,
     { data: issues },
   );
 }

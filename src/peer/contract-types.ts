@@ -17,8 +17,8 @@ import type {
 } from './api.js';
 import type { Contract, MessageEntry, QueryEntry } from './contract.js';
 import type { Validate } from './contract-checks.js';
+import type { Gap } from './gap.js';
 import type { Message } from './message.js';
-import type { Gap } from './slot-queue.js';
 import type { InputOf, OutputOf, StandardSchema } from './standard-schema.js';
 
 /** Options of `openBus` for a bus with a contract. */

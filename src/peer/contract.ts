@@ -11,6 +11,7 @@ import { isStandardSchema, type StandardSchema } from './standard-schema.js';
 /** Data that is published. */
 export interface MessageEntry<Data extends StandardSchema = StandardSchema> {
   readonly kind: 'message';
+  /** What validates the data. */
   readonly data: Data;
 }
 
@@ -20,7 +21,9 @@ export interface QueryEntry<
   Answer extends StandardSchema = StandardSchema,
 > {
   readonly kind: 'query';
+  /** What validates the asker's data. */
   readonly question: Question;
+  /** What validates the responder's data; of a stream, each of its values. */
   readonly answer: Answer;
 }
 

@@ -3,23 +3,35 @@
 import { isErrorCode, MailslotError } from '../errors.js';
 import { copyBytes } from '../wire/byte-copies.js';
 import { type ErrorReply, readControl } from '../wire/control.js';
-import { At, Flag, FrameFault, readFlags, readSubject, readTail, readU32, readU64 } from '../wire/frame.js';
+import { At, Flag, FrameFault, readFlags, readTail, readU32, readU64 } from '../wire/frame.js';
 import { scanValue } from '../wire/scanner.js';
 import { FailedReply, IncomingMessage, NO_HEADERS, type Origin } from './message.js';
 import type { SenderRecord } from './sender-records.js';
 
-/** @throws FrameFault when the frame's data is not a value that this package decodes */
+/** What the frame itself does not say. */
+interface Context {
+  readonly subject: string;
+  readonly call: string;
+}
+
+/**
+ * @param context the subject, of a reply that of its question, and the call that takes the message
+ * @throws FrameFault when the frame's data is not a value that this package decodes
+ */
 export function messageOf(
   bytes: Buffer,
   at: number,
   size: number,
-  subject = readSubject(bytes, at),
+  { subject, call }: Context,
 ): IncomingMessage {
   const { headers = NO_HEADERS, data } = readTail(bytes, at, size);
   const failed = (readFlags(bytes, at) & Flag.error) !== 0;
   const fault = failed ? undefined : scanValue(bytes, data, at + size);
   if (fault !== undefined) throw new FrameFault(`the data is malformed: ${fault}`);
-  if (failed) return failedReply(bytes, at, subject, errorOf(readControl('error REPLY', bytes, at, size)));
+  if (failed) {
+    const error = errorOf(readControl('error REPLY', bytes, at, size), call);
+    return failedReply(bytes, at, subject, error);
+  }
   const copy = copyBytes(bytes, data, at + size);
   return new IncomingMessage(originOf(bytes, at, subject, headers), 0, copy, 0, copy.length, undefined);
 }
@@ -44,9 +56,11 @@ function originOf(bytes: Buffer, at: number, subject: string, headers: Origin['h
 }
 
 /** The error that an error reply speaks of. */
-function errorOf({ code, message, data, responderCode }: ErrorReply): MailslotError {
+function errorOf({ code, message, data, responderCode }: ErrorReply, call: string): MailslotError {
   const known = isErrorCode(code) ? code : 'MAILSLOT_RESPONDER_FAILED';
-  return new MailslotError(known, message, {
+  // who replies does not know the call and says `query`; the words of a handler stay as they are
+  const text = known === 'MAILSLOT_RESPONDER_FAILED' ? message : message.replace(/^query: /, `${call}: `);
+  return new MailslotError(known, text, {
     data,
     ...(responderCode === undefined ? {} : { responderCode }),
   });

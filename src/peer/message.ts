@@ -190,7 +190,7 @@ export class IncomingMessage implements Message {
 /** A message that was checked, and where it lies. */
 export interface Body {
   readonly origin: Origin;
-  readonly bytes: Buffer;
+  readonly bytes: Uint8Array;
   readonly start: number;
   readonly end: number;
 }

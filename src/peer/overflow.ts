@@ -4,9 +4,10 @@
 //
 //   shift ←  [ message ⇄ marker ⇄ message ⇄ … ]  ← push
 import type { Overflow } from './api.js';
+import type { Gap } from './gap.js';
 import type { IncomingMessage } from './message.js';
 import type { MessageBatch } from './message-batch.js';
-import { type Capacity, type Entry, type Gap, SlotQueue } from './slot-queue.js';
+import { type Capacity, type Entry, SlotQueue } from './slot-queue.js';
 
 type Policy = Exclude<Overflow, 'wait' | 'drop-oldest'>;
 

@@ -86,7 +86,7 @@ export class QueryStream implements AsyncIterableIterator<Message> {
 
   #giveUp(): void {
     const { question, patience } = this.#options;
-    const message = `queryStream: no reply to "${question.subject}" within ${patience} ms of the one before; raise \`timeout\`, or see why the responder is slow`;
+    const message = `${question.call}: no reply to "${question.subject}" within ${patience} ms of the one before; raise \`timeout\`, or see why the responder is slow`;
     this.#replies.end(new MailslotError('MAILSLOT_TIMEOUT', message));
   }
 

@@ -12,6 +12,8 @@ import { checkHeaders, checkPeer, tooLarge } from './publisher.js';
 
 /** What is asked. */
 export interface Question {
+  /** What the program called, for errors. */
+  readonly call: string;
   readonly subject: string;
   /** Its whole frame, but for sender and sequence. */
   readonly frame: Buffer;
@@ -40,7 +42,7 @@ const takes = {
 } satisfies Record<Call, string[]>;
 
 /** A query without options. */
-const plainly = { timeout: QUERY_TIMEOUT, signal: undefined, all: false, isStream: false };
+const plainly = { call: 'query', timeout: QUERY_TIMEOUT, signal: undefined, all: false, isStream: false };
 
 /** Subjects whose heads are kept ready; beyond that all are dropped and made anew. */
 const KEPT_TEMPLATES = 1_024;
@@ -77,7 +79,7 @@ export class Questions {
     const body = encodeValue(data, call);
     this.#checkSize(call, subject, headSize(fields) + body.length);
     const frame = encodeFrame({ ...fields, data: body });
-    return { subject, frame, timeout: isStream ? undefined : timeout, signal, all, isStream };
+    return { call, subject, frame, timeout: isStream ? undefined : timeout, signal, all, isStream };
   }
 
   #plain(subject: string, data: unknown): Question {
@@ -88,7 +90,7 @@ export class Questions {
     writeU64(frame, At.time, this.#clock.wallTime());
     // not spread: that is a call out of compiled code
     const { timeout, signal, all, isStream } = plainly;
-    return { subject, frame, timeout, signal, all, isStream };
+    return { call: 'query', subject, frame, timeout, signal, all, isStream };
   }
 
   #keepTemplate(subject: string): FrameTemplate {
@@ -104,15 +106,15 @@ export class Questions {
   }
 }
 
-/** A question to the host itself, on a subject that programs cannot use. */
+/** A question to the host itself, on a subject that programs cannot use, `call` being what they called. */
 export function systemQuestion(
   subject: string,
   data: unknown,
-  { timeout, all = false }: { timeout: number; all?: boolean },
+  { call, timeout, all = false }: { call: string; timeout: number; all?: boolean },
 ): Question {
   const fields = { ...fieldsOf(subject, timeout), flags: all ? Flag.all : 0 };
   const frame = encodeFrame({ ...fields, data: encodeValue(data) });
-  return { subject, frame, ...plainly, timeout, all };
+  return { subject, frame, ...plainly, call, timeout, all };
 }
 
 const NOBODY_YET = new Uint8Array(PEER_ID_BYTES);

@@ -1,8 +1,10 @@
 // The answering side of queries: runs handlers, a limited number at a time, and sees to it that each query gets its
 // last reply, be it an error. It neither encodes (replies.ts) nor streams (streamed-answer.ts).
+
 import { MailslotError } from '../errors.js';
 import type { Clock } from '../util/clock.js';
 import type { Deadlines } from '../util/deadlines.js';
+import { type Inspect, inspected, show } from '../util/inspection.js';
 import { type ErrorReply, readControl } from '../wire/control.js';
 import { At, Flag, FrameFault, readFlags, readRef, readU16 } from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
@@ -137,7 +139,7 @@ export class Responders {
   ): IncomingMessage | undefined {
     const { maxMessageBytes } = this.#options;
     try {
-      if (size <= maxMessageBytes) return messageOf(bytes, at, size, subject);
+      if (size <= maxMessageBytes) return messageOf(bytes, at, size, { subject, call: 'respond' });
       this.#replies.refuse(task, tooLarge(size, maxMessageBytes));
     } catch (error) {
       if (!(error instanceof FrameFault)) throw error;
@@ -244,6 +246,10 @@ export class OpenResponder implements Responder {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  [inspected](...args: [number, object, Inspect]): string {
+    return show('Responder', { pattern: this.pattern, open: this.open }, args);
   }
 }
 

@@ -29,7 +29,7 @@ export class SenderRecords {
   }
 
   /** The record of the sender whose id lies there; made if it is new. */
-  at(bytes: Buffer, at: number): SenderRecord {
+  at(bytes: Uint8Array, at: number): SenderRecord {
     const last = this.#last;
     if (last !== undefined && last.low === readU32(bytes, at + 4) && last.high === readU32(bytes, at))
       return last;

@@ -4,21 +4,13 @@
 //
 //   shift ←  [ taken … | waiting … ]  ← push
 import { Ring } from '../util/ring.js';
+import { type Gap, isGap, joinGaps } from './gap.js';
 import type { IncomingMessage } from './message.js';
 import { MessageBatch } from './message-batch.js';
 import type { SenderRecord } from './sender-records.js';
 
-/** Stands in a slot for messages that are missing: so many, or `undefined` where nobody can know. */
-export interface Gap {
-  readonly gap: { readonly missed: number | undefined };
-}
-
 /** What comes out of a slot. */
 export type Entry = IncomingMessage | Gap;
-
-export function isGap(entry: object): entry is Gap {
-  return 'gap' in entry;
-}
 
 export interface Capacity {
   messages: number;
@@ -65,8 +57,12 @@ export class SlotQueue {
     this.bytes += batch.bytes;
   }
 
+  /** A marker behind another one becomes one with it: so there are never many more markers than messages. */
   pushGap(gap: Gap): void {
-    this.#entries.push(gap);
+    const { last } = this.#entries;
+    const joined = last !== undefined && isGap(last) ? joinGaps(last, gap) : undefined;
+    if (joined === undefined) this.#entries.push(gap);
+    else this.#entries.replaceLast(joined);
   }
 
   shift(): Entry | undefined {

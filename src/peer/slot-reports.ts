@@ -15,7 +15,7 @@ export interface PeerReport {
 
 /** Asks every peer; resolves to the answers when all have come, or after `timeout` ms to those that have. */
 export function collectSlotReports(bus: Bus, timeout: number): Promise<PeerReport[]> {
-  const question = systemQuestion('$slots', null, { timeout, all: true });
+  const question = systemQuestion('$slots', null, { call: 'slots', timeout, all: true });
   const reports: PeerReport[] = [];
   return new Promise((resolve) => {
     askHost(bus, question, {

@@ -4,13 +4,15 @@ import PQueue from 'p-queue';
 import { MailslotError } from '../errors.js';
 import { MAX_TIMEOUT } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
+import { type Inspect, inspected, show } from '../util/inspection.js';
 import type { Overflow, Slot, SlotInfo } from './api.js';
+import { type Gap, isGap } from './gap.js';
 import { type IncomingMessage, type Message, SpecialMessage } from './message.js';
 import type { MessageBatch } from './message-batch.js';
 import { checkHandler, checkNumber, checkOptions, checkSignal } from './options.js';
 import { queueFor, SheddingQueue } from './overflow.js';
 import type { SenderRecord } from './sender-records.js';
-import { type Entry, type Gap, isGap, type SlotQueue } from './slot-queue.js';
+import type { Entry, SlotQueue } from './slot-queue.js';
 
 /** What a slot needs of its Bus. */
 export interface SlotOwner {
@@ -405,6 +407,12 @@ export class OpenSlot implements Slot<unknown, Item> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  [inspected](...args: [number, object, Inspect]): string {
+    const { pattern, open, group } = this;
+    const counts = { messageCount: this.#queue.length, dropped: this.#dropped, missed: this.#missed };
+    return show('Slot', { pattern, ...(group === undefined ? {} : { group }), open, ...counts }, args);
   }
 
   #discard(): number {

@@ -30,7 +30,7 @@ export async function* tapBus(
   const queue = new TapQueue(onOpen);
   let stop: () => void = () => {};
   const ask = (): void => {
-    stop = askHost(bus, systemQuestion('$tap', data, { timeout: MAX_TIMEOUT }), {
+    stop = askHost(bus, systemQuestion('$tap', data, { call: 'tap', timeout: MAX_TIMEOUT }), {
       reply: (message) => queue.take(message),
       end: (error) => {
         if (!isInterruption(error)) return queue.end(error);

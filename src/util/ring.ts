@@ -29,6 +29,15 @@ export class Ring<T> {
     return item;
   }
 
+  get last(): T | undefined {
+    return this.#length === 0 ? undefined : this.at(this.#length - 1);
+  }
+
+  /** Takes the place of the last item, of which there must be one. */
+  replaceLast(item: T): void {
+    this.#items[(this.#head + this.#length - 1) & (this.#items.length - 1)] = item;
+  }
+
   /** The item `index` places behind the first one. */
   at(index: number): T | undefined {
     return index < this.#length ? this.#items[(this.#head + index) & (this.#items.length - 1)] : undefined;

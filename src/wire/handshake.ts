@@ -11,8 +11,8 @@
 // find out that they differ.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { MailslotError } from '../errors.js';
-import { readU64, writeU64 } from './frame.js';
 import { PEER_ID_BYTES } from './peer-id.js';
+import { readU64, writeU64 } from './primitives.js';
 
 /** The major version of the protocol, as C1 and H1 carry it. */
 export const PROTOCOL_VERSION = 1;

@@ -2,7 +2,7 @@
 import { MailslotError } from '../errors.js';
 import { MAX_FRAME_BYTES } from '../limits.js';
 import { writeFloat32, writeFloat64 } from './floats.js';
-import { writeU16, writeU32, writeU64 } from './frame.js';
+import { writeU16, writeU32, writeU64 } from './primitives.js';
 
 const INITIAL_BYTES = 8 * 1024;
 /** A buffer that grew beyond this for one value is given up with the next. */

@@ -1,5 +1,5 @@
 // Peer ids: 8 random bytes on the wire, 16 hex digits in the API and as keys.
-import { latin1, readU32 } from './frame.js';
+import { latin1, readU32 } from './primitives.js';
 
 export const PEER_ID_BYTES = 8;
 

@@ -13,7 +13,7 @@ import {
   MAX_VALUE_ITEMS,
 } from '../limits.js';
 import { readFloat } from './floats.js';
-import { readU16, readU32 } from './frame.js';
+import { readU16, readU32 } from './primitives.js';
 import { arrayKindOfTag } from './typed-arrays.js';
 
 /** The tags of values beside those of typed arrays. */

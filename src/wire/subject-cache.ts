@@ -4,7 +4,7 @@
 // Two generations, each a table of chains. New answers go into the young one; when that is full it becomes the old
 // one, and the old one is forgotten. A hit in the old one moves the answer back into the young one.
 import { MAX_SUBJECT_BYTES, ROUTE_CACHE_SUBJECTS } from '../limits.js';
-import { latin1 } from './frame.js';
+import { latin1 } from './primitives.js';
 
 /** Chains are cut at this length: who finds colliding subjects makes them be forgotten, not searched. */
 const LONGEST_CHAIN = 8;

@@ -2,7 +2,7 @@
 // returns shares no memory with them.
 import { copyBytes } from './byte-copies.js';
 import { readFloat } from './floats.js';
-import { readU16, readU32 } from './frame.js';
+import { readU16, readU32 } from './primitives.js';
 import { Tag } from './scanner.js';
 import { TextCache } from './text-cache.js';
 import { createTypedArray } from './typed-arrays.js';

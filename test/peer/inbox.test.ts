@@ -226,4 +226,21 @@ describe('a message that cannot be read', () => {
     hasten(bob);
     expect(acks).toEqual([['bob-----', 1]]);
   });
+
+  it('leaves one marker with those beside it, however many they are', async () => {
+    const one = slot('a');
+    const data = Buffer.of(0xff);
+    arrive(alice, 1);
+    for (let sequence = 1; sequence <= 10_000; sequence += 1) arrive(bob, sequence, { data });
+    one.offerGap(5);
+    one.offerGap(undefined);
+    one.offerGap(undefined);
+    arrive(bob, 10_001, { data });
+    arrive(alice, 2);
+    expect(one.info).toMatchObject({ messageCount: 2, missed: 10_006 });
+    const items = [];
+    for (let item = await one.read({ timeout: 0 }); item; item = await one.read({ timeout: 0 }))
+      items.push('gap' in item ? item.gap.missed : { data: item.data });
+    expect(items).toEqual([{ data: 1 }, 10_005, undefined, 1, { data: 2 }]);
+  });
 });

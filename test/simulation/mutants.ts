@@ -89,11 +89,11 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   one(
     'drops the gap of a stalled peer',
-    'host/relay.js',
+    'host/stalls.js',
     'missed === undefined ? { id } : { id, missed }',
     '{ id, missed: 0 }',
   ),
-  one('does not tell who is late', 'host/relay.js', 'if (isLate)', 'if (false)'),
+  one('does not tell who is late', 'host/joining.js', 'if (isLate)', 'if (false)'),
   one('opens the gate early', 'host/gate.js', 'if (this.#isComplete || now >= this.#giveUpAt)', 'if (true)'),
   one(
     'opens the gate without looking who came',
@@ -107,12 +107,7 @@ export const MUTANTS: readonly Mutant[] = [
     'if (this.isOpen)\n            this.#options.roster.joined(entryOf(attendant));',
     'if (this.isOpen) {}',
   ),
-  one(
-    'lets orders fall over epochs',
-    'host/relay.js',
-    'this.#order = Math.max(this.#order, join.highestOrder);',
-    '',
-  ),
+  one('lets orders fall over epochs', 'host/joining.js', 'orders.raise(join.highestOrder);', ''),
   one(
     'sends queries again',
     'peer/asker.js',

@@ -2,8 +2,8 @@
 // its Bus and the clock of its thread, and writes down what it sees.
 import { MailslotError } from '../../src/errors.js';
 import type { Slot } from '../../src/peer/api.js';
+import type { Gap } from '../../src/peer/gap.js';
 import type { Message } from '../../src/peer/message.js';
-import type { Gap } from '../../src/peer/slot-queue.js';
 import { wait } from '../../src/util/clock.js';
 import type { HistoryRecord, Opened, Untimed } from '../history/history.js';
 import { makePayload, readPayload } from './payload.js';
