@@ -35,6 +35,9 @@ import { Backoff } from './util/backoff.js';
 import { systemClock, wait } from './util/clock.js';
 import { PEER_ID_BYTES, type PeerId, peerIdAt } from './wire/peer-id.js';
 
+// Found from here and not from host/, because this module becomes part of a bundle that lies in the folder it is in.
+const threadFile = new URL('./host/host-worker.cjs', import.meta.url);
+
 type HostThreadOption = 'worker' | 'inline';
 
 /** Options of `startHost`. */
@@ -76,6 +79,7 @@ export async function openBus(name: string, options: OpenOptions & ContractSetti
     endpoints: socketEndpoints(systemClock),
     ownerId: peerId,
     thread: settings.hostThread,
+    threadFile,
     onInline: (cause) => bus.emit({ type: 'host-inline', cause }),
   });
   const busOptions: OpenBusOptions = {
@@ -124,6 +128,7 @@ export async function startHost(name: string, options: HostOptions = {}): Promis
     endpoints,
     ownerId: undefined,
     thread: hostThread,
+    threadFile,
     onInline: () => {},
   });
   const keepAlive = systemClock.keepAlive();
