@@ -15,10 +15,11 @@ describe('help', () => {
     expect([code, stderr]).toEqual([0, '']);
     for (const command of commands) expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
     expect(stdout).toContain('130 interrupted');
+    expect(stdout).not.toContain('\u001b');
   });
 
   test.each(commands)('of %s has examples and says how to choose a bus, without colour', async (command) => {
-    const { code, stdout } = await bench.run([command, '--help']);
+    const { code, stdout } = await bench.call([command, '--help']);
     expect(code).toBe(0);
     expect(stdout).toContain(`Usage: mailslot ${command}`);
     expect(stdout).toContain(`  $ mailslot ${command}`);
@@ -57,11 +58,20 @@ describe('wrong usage ends with 2, says why on stderr, and makes nothing', () =>
     ['a bad bus name', ['status', '-b', 'NO/'], 'MAILSLOT_INVALID_NAME'],
     ['a bad bus name before the command', ['-b', 'NO/', 'publish', 'a'], 'MAILSLOT_INVALID_NAME'],
   ])('%s', async (_, args, text) => {
-    const { code, stdout, stderr } = await bench.run(args);
+    const { code, stdout, stderr } = await bench.call(args);
     expect(stderr).toContain(text);
     expect([code, stdout]).toEqual([2, '']);
     expect(readdirSync(bench.directory)).toEqual([]);
   });
+
+  test.each([[['publish', 'a', '1', '--nope']], [['publish', 'a', 'hello']], [['status', '-b', 'NO/']]])(
+    'as a process: %j',
+    async (args) => {
+      const ended = await bench.run(args);
+      expect(ended).toEqual({ ...(await bench.call(args)), signal: null });
+      expect(ended.code).toBe(2);
+    },
+  );
 });
 
 describe('nobody there', () => {
@@ -71,7 +81,7 @@ describe('nobody there', () => {
       const { code, stderr } = await bench.run(args);
       expect(code).toBe(3);
       expect(stderr).toMatch(/^mailslot: /);
-      expect((await bench.run(['status', '--json'])).stdout).toContain('"live":false');
+      expect((await bench.call(['status', '--json'])).stdout).toContain('"live":false');
     },
   );
 });
