@@ -185,7 +185,7 @@ async function reach(directory: BusDirectory, options: ReachOptions): Promise<Li
     });
     if (found.link !== undefined) return found.link;
     if (hosting !== undefined) await standInTurn(directory, hosting, { ...options, dead: found.dead });
-    else if (lastEpoch === 0) throw nobodyHosts(directory.name);
+    else if (lastEpoch === 0) throw new NobodyHosts(directory.name);
     // who was on the bus waits for somebody to take over
     else await wait(systemClock, backoff.next(), signal);
   }
@@ -271,9 +271,14 @@ function defaultLabel(): string {
   return Buffer.byteLength(label) <= MAX_LABEL_BYTES ? label : 'node';
 }
 
-function nobodyHosts(name: string): MailslotError {
-  const message = `openBus: nobody hosts bus "${name}", and \`host\` is 'never'; start a host, or leave the option out`;
-  return new MailslotError('MAILSLOT_UNREACHABLE', message);
+/** No host lives, and the caller may not become it: its own class, for who has other advice to give. */
+export class NobodyHosts extends MailslotError {
+  constructor(name: string) {
+    super(
+      'MAILSLOT_UNREACHABLE',
+      `openBus: nobody hosts bus "${name}", and \`host\` is 'never'; start a host, or leave the option out`,
+    );
+  }
 }
 
 function alreadyHosted(name: string, epoch: number): MailslotError {

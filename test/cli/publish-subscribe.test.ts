@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Bench, jsonLines } from './run-cli.js';
 
@@ -135,6 +136,20 @@ describe('subscribe', () => {
     const { code, stdout } = await subscriber.ended;
     expect(stdout).toBe('a.text x:one\na.text x:two\na.json x:{"a":1}\na.nothing x:\n');
     expect(code).toBe(0);
+  });
+
+  test('--overflow and --capacity choose what a slow reader gets, and the rest is announced', async () => {
+    const gate = `${bench.directory}/go`;
+    const script = `cat; echo; until test -e ${gate}; do sleep 0.02; done`;
+    const flags = ['--overflow', 'drop-oldest', '--capacity', '2', '--exec', script];
+    const subscriber = await bench.subscribe('a', '--count', '3', ...flags);
+    await bench.call(['publish', 'a', '"first"']);
+    await subscriber.prints('first');
+    for (const n of [1, 2, 3, 4, 5]) await bench.call(['publish', 'a', String(n), '--confirm']);
+    writeFileSync(gate, '');
+    const { code, stdout, stderr } = await subscriber.ended;
+    expect([code, stdout]).toEqual([0, 'first\n4\n5\n']);
+    expect(stderr).toContain('gap: 3 messages on "a" did not reach this slot');
   });
 
   test('--exec goes on after a command that fails or does not read, and ends with 1', async () => {

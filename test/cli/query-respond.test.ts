@@ -1,4 +1,6 @@
+import { openBus } from 'mailslot';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterwards } from '../support/scratch.js';
 import { Bench, jsonLines } from './run-cli.js';
 
 let bench: Bench;
@@ -68,6 +70,37 @@ describe('a query', () => {
     await responder.says('started');
     responder.child.kill('SIGKILL');
     expect((await asking).code).toBe(6);
+  });
+});
+
+describe('a query for a stream', () => {
+  test('prints one line per reply, in order, and ends with 1 after an error in its middle', async () => {
+    const bus = await openBus('default', { directory: bench.directory });
+    afterwards(() => bus.close());
+    await bus.respond<number>('count', async function* ({ data }) {
+      for (let i = 1; i <= data; i += 1) yield { i };
+      if (data > 2) throw new Error('too far');
+    });
+    expect(await bench.run(['query', 'count', '2', '--stream'])).toMatchObject({
+      code: 0,
+      stdout: '{"i":1}\n{"i":2}\n',
+    });
+    expect(await bench.call(['query', 'count', '3', '--stream'])).toMatchObject({
+      code: 1,
+      stdout: '{"i":1}\n{"i":2}\n{"i":3}\n',
+      stderr: expect.stringContaining('too far'),
+    });
+  });
+
+  test('whose next reply does not come in time ends with 4', async () => {
+    const bus = await openBus('default', { directory: bench.directory });
+    afterwards(() => bus.close());
+    await bus.respond('wait', async function* (_, { signal }) {
+      yield 1;
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    });
+    const { code, stdout } = await bench.call(['query', 'wait', '--stream', '--timeout', '200']);
+    expect([code, stdout]).toEqual([4, '1\n']);
   });
 });
 

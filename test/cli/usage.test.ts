@@ -46,6 +46,8 @@ describe('wrong usage ends with 2, says why on stderr, and makes nothing', () =>
     ['a count of 0', ['subscribe', 'a', '--count', '0'], 'whole number of at least 1'],
     ['a time-out in words', ['query', 'a', '--timeout', 'soon'], 'whole number of milliseconds'],
     ['a header without =', ['publish', 'a', '1', '--header', 'x'], 'name=value'],
+    ['an overflow that is none', ['subscribe', 'a', '--overflow', 'wat'], 'Allowed choices are wait'],
+    ['a stream from all', ['query', 'a', '--all', '--stream'], 'cannot be used with'],
     ['two kinds of data', ['publish', 'a', '1', '--text', '--raw'], 'cannot be used with'],
     ['one and all', ['query', 'a', '--all', '--to', '0123456789abcdef'], 'cannot be used with'],
     ['data and --lines', ['publish', 'a', '1', '--lines'], '--lines reads the data from stdin'],
@@ -80,9 +82,16 @@ describe('nobody there', () => {
     async (...args) => {
       const { code, stderr } = await bench.run(args);
       expect(code).toBe(3);
-      expect(stderr).toMatch(/^mailslot: /);
+      expect(stderr).toMatch(/^mailslot: n.* hosts? .*bus "default"/);
       expect((await bench.call(['status', '--json'])).stdout).toContain('"live":false');
     },
+  );
+});
+
+test('who may not host is told which command does', async () => {
+  const { stderr } = await bench.call(['publish', 'a', '1', '-b', 'work', '--directory', bench.directory]);
+  expect(stderr).toBe(
+    `mailslot: nobody hosts bus "work"; start a host with: mailslot host --bus work --directory "${bench.directory}" (MAILSLOT_UNREACHABLE)\n`,
   );
 });
 
