@@ -141,14 +141,14 @@ describe('subscribe', () => {
   test('--overflow and --capacity choose what a slow reader gets, and the rest is announced', async () => {
     const gate = `${bench.directory}/go`;
     const script = `cat; echo; until test -e ${gate}; do sleep 0.02; done`;
-    const flags = ['--overflow', 'drop-oldest', '--capacity', '2', '--exec', script];
+    const flags = ['--overflow', 'drop-newest', '--capacity', '2', '--exec', script];
     const subscriber = await bench.subscribe('a', '--count', '3', ...flags);
     await bench.call(['publish', 'a', '"first"']);
     await subscriber.prints('first');
     for (const n of [1, 2, 3, 4, 5]) await bench.call(['publish', 'a', String(n), '--confirm']);
     writeFileSync(gate, '');
     const { code, stdout, stderr } = await subscriber.ended;
-    expect([code, stdout]).toEqual([0, 'first\n4\n5\n']);
+    expect([code, stdout]).toEqual([0, 'first\n1\n5\n']);
     expect(stderr).toContain('gap: 3 messages on "a" did not reach this slot');
   });
 
