@@ -15,8 +15,9 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const allowed = [
   /^package\.json$/,
   /^(?:README|LICENSE|CHANGELOG)(?:\.md)?$/,
-  /^dist\/[\w/-]+\.(?:js|js\.map|d\.ts)$/,
+  /^dist\/(?:index|mailslot|cli\/main)\.js(?:\.map)?$/,
   /^dist\/host\/host-worker\.cjs$/,
+  /^dist\/[\w/-]+\.d\.ts$/,
   /^docs\/[\w/-]+\.(?:md|svg)$/,
   /^test\/vectors\/[\w-]+\.(?:md|json)$/,
 ];

@@ -35,6 +35,9 @@ import { Backoff } from './util/backoff.js';
 import { systemClock, wait } from './util/clock.js';
 import { PEER_ID_BYTES, type PeerId, peerIdAt } from './wire/peer-id.js';
 
+// Found from here and not from host/, because this module becomes part of a bundle that lies in the folder it is in.
+const threadFile = new URL('./host/host-worker.cjs', import.meta.url);
+
 type HostThreadOption = 'worker' | 'inline';
 
 /** Options of `startHost`. */
@@ -77,6 +80,7 @@ export async function openBus(name: string, options: OpenOptions & ContractSetti
     endpoints: socketEndpoints(systemClock),
     ownerId: peerId,
     thread: settings.hostThread,
+    threadFile,
     onInline: (cause) => bus.emit({ type: 'host-inline', cause }),
   });
   const busOptions: OpenBusOptions = {
@@ -125,6 +129,7 @@ export async function startHost(name: string, options: HostOptions = {}): Promis
     endpoints,
     ownerId: undefined,
     thread: hostThread,
+    threadFile,
     onInline: () => {},
   });
   const keepAlive = systemClock.keepAlive();
@@ -181,7 +186,7 @@ async function reach(directory: BusDirectory, options: ReachOptions): Promise<Li
     });
     if (found.link !== undefined) return found.link;
     if (hosting !== undefined) await standInTurn(directory, hosting, { ...options, dead: found.dead });
-    else if (lastEpoch === 0) throw nobodyHosts(directory.name);
+    else if (lastEpoch === 0) throw new NobodyHosts(directory.name);
     // who was on the bus waits for somebody to take over
     else await wait(systemClock, backoff.next(), signal);
   }
@@ -267,9 +272,14 @@ function defaultLabel(): string {
   return Buffer.byteLength(label) <= MAX_LABEL_BYTES ? label : 'node';
 }
 
-function nobodyHosts(name: string): MailslotError {
-  const message = `openBus: nobody hosts bus "${name}", and \`host\` is 'never'; start a host, or leave the option out`;
-  return new MailslotError('MAILSLOT_UNREACHABLE', message);
+/** No host lives, and the caller may not become it: its own class, for who has other advice to give. */
+export class NobodyHosts extends MailslotError {
+  constructor(name: string) {
+    super(
+      'MAILSLOT_UNREACHABLE',
+      `openBus: nobody hosts bus "${name}", and \`host\` is 'never'; start a host, or leave the option out`,
+    );
+  }
 }
 
 function alreadyHosted(name: string, epoch: number): MailslotError {

@@ -1,6 +1,5 @@
 // Runs a host in a worker thread, so that a busy program does not stall its bus. A thread may be started long before
 // there is anything to host: it has then loaded all it needs, and stands for election as soon as it is told to.
-import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { isErrorCode, MailslotError } from '../errors.js';
 import type { BusDirectory } from '../transport/bus-directory.js';
@@ -87,9 +86,12 @@ export class HostThread {
   #peers = 0;
   #failure: ThreadFailure | undefined;
 
-  /** @throws ThreadFailure */
-  constructor(data: HostThreadData) {
-    this.#worker = startWorker(data);
+  /**
+   * @param file what the thread runs: host-worker.ts, compiled
+   * @throws ThreadFailure
+   */
+  constructor(file: URL, data: HostThreadData) {
+    this.#worker = startWorker(file, data);
     this.#worker.on('message', (news: HostNews) => this.#take(news));
     this.#worker.on('error', (error) =>
       this.#fail(new ThreadFailure('the host thread failed', { cause: error })),
@@ -155,15 +157,9 @@ export class HostThread {
   }
 }
 
-// The bundle is the same program in one file, which loads in half the time; it is there in a built package only.
-function workerFile(): URL {
-  const bundle = new URL('./host-worker.cjs', import.meta.url);
-  return existsSync(bundle) ? bundle : new URL('./host-worker.js', import.meta.url);
-}
-
-function startWorker(workerData: HostThreadData): Worker {
+function startWorker(file: URL, workerData: HostThreadData): Worker {
   try {
-    return new Worker(workerFile(), { workerData, name: 'mailslot-host' });
+    return new Worker(file, { workerData, name: 'mailslot-host' });
   } catch (error) {
     throw new ThreadFailure('the host thread could not be started', { cause: error });
   }

@@ -16,6 +16,8 @@ export interface HostingOptions {
   /** The peer in whose process the host would run, if there is one. */
   ownerId: PeerId | undefined;
   thread: 'worker' | 'inline';
+  /** What a host thread runs. */
+  threadFile: URL;
   /** No thread could be started, for this reason: the host runs inline. */
   onInline(cause: unknown): void;
 }
@@ -89,8 +91,8 @@ export class Hosting {
   }
 
   #newThread(): HostThread {
-    const { bus, ownerId } = this.#options;
-    return new HostThread({ bus, ownerId: ownerId?.bytes });
+    const { bus, ownerId, threadFile } = this.#options;
+    return new HostThread(threadFile, { bus, ownerId: ownerId?.bytes });
   }
 
   #takeThread(): HostThread {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Bench, jsonLines } from './run-cli.js';
 
@@ -21,7 +22,7 @@ async function dataOf(count: number, args: string[], input: string | Uint8Array 
 describe('a published message', () => {
   test('is one JSON object a line, with what else is known of it', async () => {
     const subscriber = await bench.subscribe('mail.*', '--count', '1');
-    await bench.run(['publish', 'mail.new', '{"a":[1,"ä"]}', '--header', 'k=v', '--header', 'l=w']);
+    await bench.call(['publish', 'mail.new', '{"a":[1,"ä"]}', '--header', 'k=v', '--header', 'l=w']);
     const { stdout } = await subscriber.ended;
     expect(stdout.endsWith('}\n')).toBe(true);
     expect(JSON.parse(Buffer.from(stdout, 'latin1').toString())).toEqual({
@@ -36,7 +37,7 @@ describe('a published message', () => {
 
   test('has the five named keys when there is nothing else to say', async () => {
     const subscriber = await bench.subscribe('a', '--count', '1');
-    await bench.run(['publish', 'a', '1']);
+    await bench.call(['publish', 'a', '1']);
     const [line] = jsonLines((await subscriber.ended).stdout);
     expect(Object.keys(line as object)).toEqual(['subject', 'data', 'sender', 'order', 'time']);
   });
@@ -56,7 +57,8 @@ describe('a published message', () => {
     ];
     const subscriber = await bench.subscribe('a', '--count', String(cases.length));
     for (const [args, input] of cases) {
-      const published = await bench.run(['publish', 'a', ...args], input);
+      const command = ['publish', 'a', ...args];
+      const published = await (input === '' ? bench.call(command) : bench.run(command, input));
       expect(published).toMatchObject({ code: 0, stdout: '', stderr: '' });
     }
     const lines = jsonLines((await subscriber.ended).stdout) as { data: unknown }[];
@@ -82,10 +84,10 @@ describe('a published message', () => {
       { receivers: 1, order: expect.any(Number) },
       { receivers: 1, order: expect.any(Number) },
     ]);
-    const nobody = await bench.run(['publish', 'b', '1', '--confirm']);
+    const nobody = await bench.call(['publish', 'b', '1', '--confirm']);
     expect(nobody.code).toBe(0);
     expect(jsonLines(nobody.stdout)).toMatchObject([{ receivers: 0 }]);
-    await bench.run(['publish', 'a', '3']);
+    await bench.call(['publish', 'a', '3']);
     expect((await ended).code).toBe(0);
   });
 
@@ -98,9 +100,9 @@ describe('a published message', () => {
   test('goes to the bus of -b, of MAILSLOT_BUS, and only there', async () => {
     const other = await bench.subscribe('a', '--count', '2', '-b', 'other');
     const own = await bench.subscribe('a', '--count', '1');
-    await bench.run(['-b', 'other', 'publish', 'a', '1']);
-    await bench.run(['publish', 'a', '2'], '', { MAILSLOT_BUS: 'other' });
-    await bench.run(['publish', 'a', '3'], '', { MAILSLOT_BUS: '' });
+    await bench.call(['-b', 'other', 'publish', 'a', '1']);
+    await bench.call(['publish', 'a', '2'], { MAILSLOT_BUS: 'other' });
+    await bench.call(['publish', 'a', '3'], { MAILSLOT_BUS: '' });
     expect(jsonLines((await other.ended).stdout)).toMatchObject([{ data: 1 }, { data: 2 }]);
     expect(jsonLines((await own.ended).stdout)).toMatchObject([{ data: 3 }]);
   });
@@ -114,7 +116,7 @@ describe('subscribe', () => {
     expect(Buffer.from((await subscriber.ended).stdout, 'latin1').equals(bytes)).toBe(true);
     const lines = await bench.subscribe('a', '--raw', '--count', '3');
     await bench.run(['publish', 'a', '--lines'], 'x\ny\n');
-    await bench.run(['publish', 'a', '{"z":1}']);
+    await bench.call(['publish', 'a', '{"z":1}']);
     expect((await lines.ended).stdout).toBe('x\ny\n{"z":1}\n');
   });
 
@@ -129,18 +131,32 @@ describe('subscribe', () => {
     const script = 'printf "%s %s:" "$MAILSLOT_SUBJECT" "$MAILSLOT_BUS"; cat; echo';
     const subscriber = await bench.subscribe('a.>', '-b', 'x', '--count', '4', '--exec', script);
     await bench.run(['publish', 'a.text', '-b', 'x', '--lines'], 'one\ntwo\n');
-    await bench.run(['publish', 'a.json', '-b', 'x', '{"a":1}']);
-    await bench.run(['publish', 'a.nothing', '-b', 'x']);
+    await bench.call(['publish', 'a.json', '-b', 'x', '{"a":1}']);
+    await bench.call(['publish', 'a.nothing', '-b', 'x']);
     const { code, stdout } = await subscriber.ended;
     expect(stdout).toBe('a.text x:one\na.text x:two\na.json x:{"a":1}\na.nothing x:\n');
     expect(code).toBe(0);
+  });
+
+  test('--overflow and --capacity choose what a slow reader gets, and the rest is announced', async () => {
+    const gate = `${bench.directory}/go`;
+    const script = `cat; echo; until test -e ${gate}; do sleep 0.02; done`;
+    const flags = ['--overflow', 'drop-newest', '--capacity', '2', '--exec', script];
+    const subscriber = await bench.subscribe('a', '--count', '3', ...flags);
+    await bench.call(['publish', 'a', '"first"']);
+    await subscriber.prints('first');
+    for (const n of [1, 2, 3, 4, 5]) await bench.call(['publish', 'a', String(n), '--confirm']);
+    writeFileSync(gate, '');
+    const { code, stdout, stderr } = await subscriber.ended;
+    expect([code, stdout]).toEqual([0, 'first\n1\n5\n']);
+    expect(stderr).toContain('gap: 3 messages on "a" did not reach this slot');
   });
 
   test('--exec goes on after a command that fails or does not read, and ends with 1', async () => {
     const script = 'test "$MAILSLOT_SUBJECT" = a.bad && exit 9; echo fine';
     const subscriber = await bench.subscribe('a.*', '--count', '2', '--exec', script);
     await bench.run(['publish', 'a.bad', '-', '--raw'], new Uint8Array(1_000_000));
-    await bench.run(['publish', 'a.good', '1']);
+    await bench.call(['publish', 'a.good', '1']);
     const { code, stdout, stderr } = await subscriber.ended;
     expect([code, stdout]).toEqual([1, 'fine\n']);
     expect(stderr).toContain('the command ended with 9');
@@ -149,11 +165,11 @@ describe('subscribe', () => {
 
 test('--retain keeps the last value for a subscriber that comes later, --ttl not for ever', async () => {
   const early = await bench.subscribe('b');
-  await bench.run(['publish', 'a.kept', '1', '--retain']);
-  await bench.run(['publish', 'a.short', '2', '--retain', '--ttl', '1', '--confirm']);
+  await bench.call(['publish', 'a.kept', '1', '--retain']);
+  await bench.call(['publish', 'a.short', '2', '--retain', '--ttl', '1', '--confirm']);
   const late = await bench.subscribe('a.*', '--count', '1', '--timeout', '20000');
   expect(jsonLines((await late.ended).stdout)).toMatchObject([{ data: 1, retained: true }]);
-  const { code, stderr } = await bench.run(['publish', 'a', '1', '--retain', '--to', '0123456789abcdef']);
+  const { code, stderr } = await bench.call(['publish', 'a', '1', '--retain', '--to', '0123456789abcdef']);
   expect([code, stderr]).toEqual([2, expect.stringContaining('--retain')]);
   early.child.kill();
 });
@@ -161,7 +177,7 @@ test('--retain keeps the last value for a subscriber that comes later, --ttl not
 test('--to a peer that is not there is an error, receipt or not', async () => {
   const early = await bench.subscribe('b');
   for (const flags of [[], ['--confirm']]) {
-    const { code, stderr } = await bench.run(['publish', 'a', '1', '--to', '0123456789abcdef', ...flags]);
+    const { code, stderr } = await bench.call(['publish', 'a', '1', '--to', '0123456789abcdef', ...flags]);
     expect([code, stderr]).toEqual([3, expect.stringContaining('MAILSLOT_NO_SUCH_PEER')]);
   }
   early.child.kill();

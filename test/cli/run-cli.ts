@@ -1,10 +1,15 @@
-// Runs the built command in processes of its own, each test on a bus directory of its own.
+// Runs the built command in processes of its own, or the same program in this one where no process matters; each test
+// on a bus directory of its own.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { vi } from 'vitest';
+import { Output } from '../../src/cli/output.js';
+import { runProgram } from '../../src/cli/program.js';
 
 export const mainFile = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -15,6 +20,22 @@ export interface Ended {
   signal: NodeJS.Signals | null;
   stdout: string;
   stderr: string;
+}
+
+/** What a command does that needs no process of its own. */
+export type Called = Pick<Ended, 'code' | 'stdout' | 'stderr'>;
+
+class Collector extends Writable {
+  readonly #chunks: Buffer[] = [];
+
+  override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
+    this.#chunks.push(chunk);
+    done();
+  }
+
+  text(encoding: BufferEncoding): string {
+    return Buffer.concat(this.#chunks).toString(encoding);
+  }
 }
 
 export class Running {
@@ -84,6 +105,30 @@ export class Bench {
     const running = this.start(args, env);
     running.child.stdin.end(input);
     return running.ended;
+  }
+
+  /**
+   * The command in this process, many times faster: what it prints, and the code that it would end with. It has no stdin
+   * and cannot be stopped.
+   */
+  async call(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Called> {
+    const stdout = new Collector();
+    const stderr = new Collector();
+    const settings = { MAILSLOT_BUS: undefined, MAILSLOT_DIR: this.directory, ...env };
+    for (const [name, value] of Object.entries(settings)) vi.stubEnv(name, value);
+    const spies = [
+      vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => stdout.write(chunk)),
+      vi.spyOn(process.stderr, 'write').mockImplementation((chunk) => stderr.write(chunk)),
+    ];
+    try {
+      const { signal } = new AbortController();
+      const output = new Output(stdout as unknown as NodeJS.WriteStream, signal, () => {});
+      const code = await runProgram(args, { output, signal });
+      return { code, stdout: stdout.text('latin1'), stderr: stderr.text('utf8') };
+    } finally {
+      for (const spy of spies) spy.mockRestore();
+      vi.unstubAllEnvs();
+    }
   }
 
   async host(): Promise<Running> {

@@ -11,7 +11,7 @@ describe('status', () => {
   test('shows the host, where it is, and how many peers there are', async () => {
     const host = await bench.host();
     await bench.subscribe('a');
-    const { code, stdout } = await bench.run(['status', '--json']);
+    const { code, stdout } = await bench.call(['status', '--json']);
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toEqual({
       bus: 'default',
@@ -22,11 +22,11 @@ describe('status', () => {
       pid: host.child.pid,
       peers: 1,
     });
-    expect((await bench.run(['status'])).stdout).toContain(`pid        ${host.child.pid}\n`);
+    expect((await bench.call(['status'])).stdout).toContain(`pid        ${host.child.pid}\n`);
   });
 
   test('of a bus without a host is printed too, with exit code 3', async () => {
-    const { code, stdout, stderr } = await bench.run(['status', '--json', '-b', 'other']);
+    const { code, stdout, stderr } = await bench.call(['status', '--json', '-b', 'other']);
     expect([code, stderr]).toEqual([3, 'mailslot: no host lives on bus "other"\n']);
     expect(JSON.parse(stdout)).toMatchObject({ bus: 'other', live: false });
   });
@@ -34,8 +34,8 @@ describe('status', () => {
   test('--directory says where to look', async () => {
     await bench.host();
     const away = { MAILSLOT_DIR: `${bench.directory}/none` };
-    expect((await bench.run(['status'], '', away)).code).toBe(3);
-    expect((await bench.run(['status', '--directory', bench.directory], '', away)).code).toBe(0);
+    expect((await bench.call(['status'], away)).code).toBe(3);
+    expect((await bench.call(['status', '--directory', bench.directory], away)).code).toBe(0);
   });
 });
 
@@ -45,7 +45,7 @@ describe('buses', () => {
     await bench.subscribe('a', '-b', 'second');
     first.child.kill();
     await first.ended;
-    const { code, stdout } = await bench.run(['buses', '--json']);
+    const { code, stdout } = await bench.call(['buses', '--json']);
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject([
       { bus: 'first', live: false },
@@ -56,7 +56,7 @@ describe('buses', () => {
 
   test('without a directory lists none', async () => {
     const away = { MAILSLOT_DIR: `${bench.directory}/none` };
-    expect(await bench.run(['buses', '--json'], '', away)).toMatchObject({ code: 0, stdout: '[]\n' });
+    expect(await bench.call(['buses', '--json'], away)).toMatchObject({ code: 0, stdout: '[]\n' });
   });
 });
 
@@ -65,7 +65,7 @@ describe('peers', () => {
     await bench.host();
     const subscriber = await bench.subscribe('a');
     await bench.respond('b', '--exec', 'cat');
-    const { stdout } = await bench.run(['peers', '--json']);
+    const { stdout } = await bench.call(['peers', '--json']);
     expect(jsonLines(stdout)[0]).toHaveLength(2);
     expect(JSON.parse(stdout)).toContainEqual({
       id: expect.stringMatching(/^[0-9a-f]{16}$/),

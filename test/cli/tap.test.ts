@@ -137,11 +137,11 @@ describe('tap', () => {
   });
 
   test('wrong usage ends with 2, nobody there with 3, --count in vain with 4', async () => {
-    expect((await bench.run(['tap', 'a..b'])).code).toBe(2);
-    expect((await bench.run(['tap'])).code).toBe(3);
+    expect((await bench.call(['tap', 'a..b'])).code).toBe(2);
+    expect((await bench.call(['tap'])).code).toBe(3);
     await bench.host();
-    expect((await bench.run(['tap', '--count', '1', '--timeout', '50'])).code).toBe(4);
-    expect((await bench.run(['tap', '--timeout', '50'])).code).toBe(0);
+    expect((await bench.call(['tap', '--count', '1', '--timeout', '50'])).code).toBe(4);
+    expect((await bench.call(['tap', '--timeout', '50'])).code).toBe(0);
   });
 });
 
@@ -152,7 +152,7 @@ describe('slots', () => {
     const other = await bench.subscribe('alarm.>');
     for (let i = 0; i < 5; i += 1) await bus.publish('mail.new', i);
     await eventually(() => slot.info.dropped === 3);
-    const { code, stdout } = await bench.run(['slots', '--json']);
+    const { code, stdout } = await bench.call(['slots', '--json']);
     expect(code).toBe(0);
     const rows = JSON.parse(stdout) as object[];
     expect(rows).toHaveLength(2);
@@ -171,12 +171,12 @@ describe('slots', () => {
     expect(table[0]).toMatch(/^PEER +LABEL +PATTERN +GROUP +MESSAGES +BYTES +DROPPED +MISSED +EXPIRED$/);
     expect(table).toHaveLength(4);
     other.child.kill('SIGSTOP');
-    const partly = await bench.run(['slots', '--json', '--timeout', '300']);
+    const partly = await bench.call(['slots', '--json', '--timeout', '300']);
     expect(JSON.parse(partly.stdout)).toHaveLength(1);
     expect(partly.stderr).toMatch(/peer [0-9a-f]{16} \(mailslot subscribe\) did not say/);
   });
 
   test('without a host ends with 3', async () => {
-    expect((await bench.run(['slots'])).code).toBe(3);
+    expect((await bench.call(['slots'])).code).toBe(3);
   });
 });

@@ -15,10 +15,11 @@ describe('help', () => {
     expect([code, stderr]).toEqual([0, '']);
     for (const command of commands) expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
     expect(stdout).toContain('130 interrupted');
+    expect(stdout).not.toContain('\u001b');
   });
 
   test.each(commands)('of %s has examples and says how to choose a bus, without colour', async (command) => {
-    const { code, stdout } = await bench.run([command, '--help']);
+    const { code, stdout } = await bench.call([command, '--help']);
     expect(code).toBe(0);
     expect(stdout).toContain(`Usage: mailslot ${command}`);
     expect(stdout).toContain(`  $ mailslot ${command}`);
@@ -45,6 +46,8 @@ describe('wrong usage ends with 2, says why on stderr, and makes nothing', () =>
     ['a count of 0', ['subscribe', 'a', '--count', '0'], 'whole number of at least 1'],
     ['a time-out in words', ['query', 'a', '--timeout', 'soon'], 'whole number of milliseconds'],
     ['a header without =', ['publish', 'a', '1', '--header', 'x'], 'name=value'],
+    ['an overflow that is none', ['subscribe', 'a', '--overflow', 'wat'], 'Allowed choices are wait'],
+    ['a stream from all', ['query', 'a', '--all', '--stream'], 'cannot be used with'],
     ['two kinds of data', ['publish', 'a', '1', '--text', '--raw'], 'cannot be used with'],
     ['one and all', ['query', 'a', '--all', '--to', '0123456789abcdef'], 'cannot be used with'],
     ['data and --lines', ['publish', 'a', '1', '--lines'], '--lines reads the data from stdin'],
@@ -57,11 +60,20 @@ describe('wrong usage ends with 2, says why on stderr, and makes nothing', () =>
     ['a bad bus name', ['status', '-b', 'NO/'], 'MAILSLOT_INVALID_NAME'],
     ['a bad bus name before the command', ['-b', 'NO/', 'publish', 'a'], 'MAILSLOT_INVALID_NAME'],
   ])('%s', async (_, args, text) => {
-    const { code, stdout, stderr } = await bench.run(args);
+    const { code, stdout, stderr } = await bench.call(args);
     expect(stderr).toContain(text);
     expect([code, stdout]).toEqual([2, '']);
     expect(readdirSync(bench.directory)).toEqual([]);
   });
+
+  test.each([[['publish', 'a', '1', '--nope']], [['publish', 'a', 'hello']], [['status', '-b', 'NO/']]])(
+    'as a process: %j',
+    async (args) => {
+      const ended = await bench.run(args);
+      expect(ended).toEqual({ ...(await bench.call(args)), signal: null });
+      expect(ended.code).toBe(2);
+    },
+  );
 });
 
 describe('nobody there', () => {
@@ -70,9 +82,16 @@ describe('nobody there', () => {
     async (...args) => {
       const { code, stderr } = await bench.run(args);
       expect(code).toBe(3);
-      expect(stderr).toMatch(/^mailslot: /);
-      expect((await bench.run(['status', '--json'])).stdout).toContain('"live":false');
+      expect(stderr).toMatch(/^mailslot: n.* hosts? .*bus "default"/);
+      expect((await bench.call(['status', '--json'])).stdout).toContain('"live":false');
     },
+  );
+});
+
+test('who may not host is told which command does', async () => {
+  const { stderr } = await bench.call(['publish', 'a', '1', '-b', 'work', '--directory', bench.directory]);
+  expect(stderr).toBe(
+    `mailslot: nobody hosts bus "work"; start a host with: mailslot host --bus work --directory "${bench.directory}" (MAILSLOT_UNREACHABLE)\n`,
   );
 });
 

@@ -12,8 +12,8 @@ import { afterwards, busFolder, joinBus } from '../support/scratch.js';
 import { EventLog, take } from '../support/waiting.js';
 import { Bystanders } from './bystanders.js';
 
-const HOST_STREAMS = 2_000;
-const BUS_ROUNDS = 500;
+const HOST_STREAMS = 1_000;
+const BUS_ROUNDS = 250;
 
 describe('damaged streams', () => {
   it(`to a host: ${HOST_STREAMS} harm nobody`, { timeout: 120_000 }, async () => {

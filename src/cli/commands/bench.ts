@@ -5,7 +5,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { type Bus, openBus } from '../../index.js';
 import { systemClock } from '../../util/clock.js';
@@ -152,7 +151,7 @@ async function partner(context: Context, flags: BusFlags): Promise<void> {
 
 /** Starts this program with other arguments; resolves when it says on stderr that it is ready. */
 async function startProcess(args: readonly string[], directory: string): Promise<ChildProcess> {
-  const main = fileURLToPath(new URL('../main.js', import.meta.url));
+  const [, main = ''] = process.argv;
   const child = spawn(process.execPath, [main, ...args, '--bus', busName, '--directory', directory], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });

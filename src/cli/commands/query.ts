@@ -1,4 +1,4 @@
-// `mailslot query`: asks one responder, or all of them, and prints what they answer.
+// `mailslot query`: asks one responder, for one reply or for a stream, or all of them, and prints what they answer.
 import { type Command, Option } from 'commander';
 import type { Bus } from '../../index.js';
 import { QUERY_ALL_TIMEOUT } from '../../limits.js';
@@ -14,6 +14,7 @@ import { withBus } from '../with-bus.js';
 
 interface QueryFlags extends Pick<DataFlags, 'text'>, BusFlags {
   all?: true;
+  stream?: true;
   timeout?: number;
   header?: Record<string, string>;
   to?: string;
@@ -27,12 +28,22 @@ export function addQuery(program: Command, context: Context): void {
     .argument('[data]', 'JSON unless --text is given; - reads stdin')
     .option('--text', 'the data is text')
     .option('--all', 'ask every responder; one line per reply')
-    .option('--timeout <ms>', 'time for the answer (default: 5000, with --all 1000)', parseMilliseconds)
+    .addOption(new Option('--stream', 'one line per reply of one responder that streams').conflicts('all'))
+    .option(
+      '--timeout <ms>',
+      'time for the answer, with --stream for each (default: 5000, with --all 1000)',
+      parseMilliseconds,
+    )
     .option('--header <name=value>', 'add a header; may be repeated', parseHeader)
     .addOption(new Option('--to <peer>', 'ask the peer with this id').conflicts('all'))
     .addHelpText(
       'after',
-      examples('query time.now', `query sum '[1,2,3]' --timeout 500`, 'query who.is.there --all'),
+      examples(
+        'query time.now',
+        `query sum '[1,2,3]' --timeout 500`,
+        'query who.is.there --all',
+        'query log.lines --stream | head',
+      ),
     )
     .action((subject: string, data: string | undefined, _flags: object, command: Command) => {
       return query(context, subject, data, command.optsWithGlobals<QueryFlags>());
@@ -48,7 +59,7 @@ async function query(
   checkSubject(subject, 'mailslot query');
   const data = openData(argument, flags);
   await withBus(context, flags, { command: 'query' }, async (bus) => {
-    const ask = flags.all ? askAll : askOne;
+    const ask = flags.all ? askAll : flags.stream ? askStream : askOne;
     await ask(context, bus, subject, await readData(data), flags);
   });
 }
@@ -62,6 +73,18 @@ async function askOne(
 ): Promise<void> {
   const reply = await bus.query(subject, data, { signal, ...given({ timeout, headers, to }) });
   await output.line(formatValue(reply.data));
+}
+
+async function askStream(
+  { output, signal }: Context,
+  bus: Bus,
+  subject: string,
+  data: unknown,
+  { timeout, header: headers, to }: QueryFlags,
+): Promise<void> {
+  const options = { signal, ...given({ timeout, headers, to }) };
+  for await (const reply of bus.queryStream(subject, data, options))
+    await output.line(formatValue(reply.data));
 }
 
 async function askAll(

@@ -1,6 +1,6 @@
 // `mailslot subscribe`: opens a slot and prints what arrives, or runs a command for each message.
 import { type Command, Option } from 'commander';
-import { type Bus, type Gap, MailslotError, type Message, type Slot } from '../../index.js';
+import { type Bus, type Gap, MailslotError, type Message, type Overflow, type Slot } from '../../index.js';
 import { systemClock } from '../../util/clock.js';
 import { checkPattern } from '../../wire/subject.js';
 import { type BusFlags, type Context, given } from '../context.js';
@@ -19,7 +19,11 @@ interface SubscribeFlags extends BusFlags {
   timeout?: number;
   exec?: string;
   group?: string;
+  overflow?: Overflow;
+  capacity?: number;
 }
+
+const policies: readonly Overflow[] = ['wait', 'drop-oldest', 'drop-newest', 'drop-incoming', 'conflate'];
 
 type Deliver = (message: Message) => Promise<void>;
 
@@ -36,6 +40,8 @@ export function addSubscribe(program: Command, context: Context): void {
       parseMilliseconds,
     )
     .option('--group <name>', 'share the messages with the other subscribers of this group')
+    .addOption(new Option('--overflow <policy>', 'what becomes of messages without room').choices(policies))
+    .option('--capacity <n>', 'most messages that wait in the slot (default: 1024)', parseCount)
     .option('--exec <command>', 'run this for each message, one at a time, with the data on stdin')
     .addHelpText(
       'after',
@@ -44,6 +50,7 @@ export function addSubscribe(program: Command, context: Context): void {
         'subscribe photo --raw --count 1 > cat.jpg',
         `subscribe 'job.*' --group workers --exec ./work.sh`,
         'subscribe job.done --count 1 --timeout 5000',
+        `subscribe 'price.*' --overflow conflate --exec ./redraw.sh`,
         `subscribe 'alarm.>' --exec 'notify-send "$MAILSLOT_SUBJECT" "$(cat)"'`,
       ),
     )
@@ -63,7 +70,9 @@ function start(context: Context, pattern: string, flags: SubscribeFlags): Promis
 
 async function subscribe(context: Context, bus: Bus, pattern: string, flags: SubscribeFlags): Promise<void> {
   const { signal } = context;
-  const slot = await bus.subscribe(pattern, { gaps: true, signal, ...given({ group: flags.group }) });
+  const { group, overflow, capacity } = flags;
+  const options = { gaps: true, signal, ...given({ group, overflow, capacity }) } as const;
+  const slot = await bus.subscribe(pattern, options);
   notice(`subscribed to "${pattern}" on bus "${flags.bus}"`);
   const failures = { count: 0 };
   const deliver =
