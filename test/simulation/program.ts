@@ -1,7 +1,7 @@
 // What the program of a simulated process does: publish, read, ask, answer, own names. It uses nothing but the public calls of
 // its Bus and the clock of its thread, and writes down what it sees.
 import { MailslotError } from '../../src/errors.js';
-import type { Slot } from '../../src/peer/api.js';
+import type { Claim, Slot } from '../../src/peer/api.js';
 import type { Gap } from '../../src/peer/gap.js';
 import type { Message } from '../../src/peer/message.js';
 import { wait } from '../../src/util/clock.js';
@@ -259,7 +259,13 @@ export class Program {
   }
 
   async #own(name: string, hold: number): Promise<void> {
-    const claim = await this.process.bus.claim(name);
+    let claim: Claim;
+    try {
+      claim = await this.process.bus.claim(name);
+    } catch (error) {
+      this.#expect(error);
+      return;
+    }
     const { token } = claim;
     this.#note({ op: 'granted', name, token });
     let isOver = false;
