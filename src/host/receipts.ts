@@ -24,16 +24,17 @@ interface OpenReceipt extends ReceiptRequest {
   members?: Set<Session>;
 }
 
-/** Messages that a peer was handed, but had not acknowledged when it was given up: above `after`, up to `upTo`. */
+/** Of what a peer was handed, up to `handed`, it has acknowledged nothing above `taken`. */
 interface Loss {
-  after: number;
-  readonly upTo: number;
+  taken: number;
+  readonly handed: number;
 }
 
 export class Receipts {
   /** By sequence, rising. */
   readonly #open = new Map<number, OpenReceipt>();
-  readonly #losses = new Map<Session, Loss[]>();
+  /** Of peers that were given up while receipts were open. */
+  readonly #losses = new Map<Session, Loss>();
   readonly #sent = new Map<number, SettledReceipt>();
   /** Receipts that are to be sent once more. */
   readonly #repeated = new Map<number, SettledReceipt>();
@@ -42,15 +43,18 @@ export class Receipts {
     this.#open.set(request.sequence, { ...request });
   }
 
-  /** Nobody waits any more for this peer's acknowledgement of what lies in this range. */
-  giveUp(session: Session, range: Readonly<Loss>): void {
-    if (this.#open.size === 0 || range.after >= range.upTo) return;
-    this.#losses.set(session, [...(this.#losses.get(session) ?? []), { ...range }]);
+  /** Nobody waits any more for this peer to acknowledge what it was handed. */
+  giveUp(session: Session, { taken, handed }: Readonly<Loss>): void {
+    if (this.#open.size === 0) return;
+    // it may have been given up before: then its acknowledgements since are counted there
+    const before = this.#losses.get(session);
+    this.#losses.set(session, { taken: before?.taken ?? taken, handed });
   }
 
-  /** It came after all, and before the receipts were sent. */
+  /** The acknowledgement of one that was given up comes after all, before the receipts were sent. */
   acknowledged(session: Session, upTo: number): void {
-    for (const loss of this.#losses.get(session) ?? []) loss.after = Math.max(loss.after, upTo);
+    const loss = this.#losses.get(session);
+    if (loss !== undefined) loss.taken = Math.max(loss.taken, upTo);
   }
 
   /** A member of a group has taken this message. */
@@ -116,16 +120,12 @@ export class Receipts {
   }
 
   #isLost(session: Session, sequence: number): boolean {
-    const losses = this.#losses.get(session);
-    return losses?.some(({ after, upTo }) => after < sequence && sequence <= upTo) ?? false;
+    const loss = this.#losses.get(session);
+    return loss !== undefined && loss.taken < sequence;
   }
 
   #forgetLosses(settled: number): void {
-    for (const [session, losses] of this.#losses) {
-      const open = losses.filter(({ upTo }) => upTo > settled);
-      if (open.length > 0) this.#losses.set(session, open);
-      else this.#losses.delete(session);
-    }
+    for (const [session, { handed }] of this.#losses) if (handed <= settled) this.#losses.delete(session);
   }
 }
 

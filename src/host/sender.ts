@@ -82,8 +82,8 @@ export class Sender {
   release(session: Session): void {
     const pair = this.#pairs.get(session);
     if (pair === undefined) return;
-    const after = Math.max(pair.acknowledged, this.#ahead.get(session) ?? 0);
-    this.#receipts.giveUp(session, { after, upTo: pair.delivered });
+    const taken = Math.max(pair.acknowledged, this.#ahead.get(session) ?? 0);
+    this.#receipts.giveUp(session, { taken, handed: pair.delivered });
     this.#forget(session);
   }
 
