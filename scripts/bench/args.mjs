@@ -12,6 +12,7 @@ export const knownCases = [
   'memory',
   'cpu',
   'growth',
+  'stalled',
   'idle',
 ];
 

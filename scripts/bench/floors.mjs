@@ -16,5 +16,7 @@ export const JOIN_CEILING = 15;
 export const BECOME_HOST_CEILING = 100;
 /** Resident bytes of the host per idle peer. */
 export const PEER_MEMORY_CEILING = 40 * KB;
+/** A message beside a subscriber that takes nothing, by one without it: 95 % of the throughput is left. */
+export const STALLED_COST_CEILING = 1 / 0.95;
 /** Per cent of one core, all processes of a bus with 20 peers together. */
 export const IDLE_CPU_CEILING = 0.5;

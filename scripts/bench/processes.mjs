@@ -49,6 +49,11 @@ export class Worker {
     });
   }
 
+  /** Stops it where it is, without asking. */
+  suspend() {
+    this.#child.kill('SIGSTOP');
+  }
+
   /** Lets go of the process, which then ends by itself, or is killed when it is too busy to. */
   async stop() {
     if (this.#child.connected) this.#child.disconnect();

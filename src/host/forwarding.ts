@@ -10,6 +10,7 @@ import { isPeerIdAt } from '../wire/peer-id.js';
 import { assignMembers, type Groups } from './groups.js';
 import type { Orders } from './orders.js';
 import type { Outlet } from './outlet.js';
+import { plainReceivers } from './receipts.js';
 import { type Retained, refuseRetained } from './retained.js';
 import { type Routes, Targets } from './routes.js';
 import type { Sender } from './sender.js';
@@ -159,9 +160,8 @@ export class Forwarding {
     const { relayed: sequence } = sender;
     const absent = flags & Flag.hasTo && this.#options.peerAt(bytes, toPosition(bytes, at)) === undefined;
     if (flags & Flag.confirm || absent) {
-      const receivers = targets.sessions.reduce((count, target) => count + (target.stalled ? 0 : 1), 0);
       const code = absent ? { code: 'MAILSLOT_NO_SUCH_PEER' } : {};
-      sender.expectReceipt({ sequence, receivers, order: this.#orders.last, ...code });
+      sender.expectReceipt({ sequence, order: this.#orders.last, handed: plainReceivers(targets), ...code });
     }
     if (flags & Flag.ackSoon || absent) sender.markUrgent(sequence);
   }

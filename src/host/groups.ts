@@ -105,13 +105,13 @@ export class Groups {
     if (holdings === undefined) return;
     for (const acknowledgement of acknowledgements) {
       if (isSingle(acknowledgement)) {
-        for (const held of holdings.again.get(acknowledgement.order) ?? []) this.#release(held);
+        for (const held of holdings.again.get(acknowledgement.order) ?? []) this.#taken(held);
         holdings.again.delete(acknowledgement.order);
         continue;
       }
       const first = holdings.first.get(peerKeyAt(acknowledgement.sender, 0));
       while ((first?.at(0)?.sequence ?? Number.POSITIVE_INFINITY) <= acknowledgement.upTo)
-        this.#release(first!.shift()!);
+        this.#taken(first!.shift()!);
     }
   }
 
@@ -185,6 +185,12 @@ export class Groups {
     const first = holdings.first.get(key) ?? new Ring<Held>();
     holdings.first.set(key, first);
     first.push(held);
+  }
+
+  #taken(held: Held): void {
+    const { sender, sequence, frame, member } = held;
+    if (readFlags(frame, 0) & Flag.confirm) sender.takenByMember(sequence, member.session);
+    this.#release(held);
   }
 
   #release(held: Held): void {

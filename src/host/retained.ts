@@ -239,7 +239,7 @@ export class Retained {
 /** A message that could not be kept goes to nobody, and its receipt says why. */
 export function refuseRetained(sender: Sender, order: number): void {
   const { relayed: sequence } = sender;
-  sender.expectReceipt({ sequence, receivers: 0, order, code: 'MAILSLOT_QUOTA_EXCEEDED' });
+  sender.expectReceipt({ sequence, order, handed: [], code: 'MAILSLOT_QUOTA_EXCEEDED' });
   sender.markUrgent(sequence);
 }
 

@@ -5,6 +5,7 @@
 //                         └ last SETTLED  └ min over owing receivers of what they acknowledged
 import type { SettledReceipt } from '../wire/control.js';
 import type { PeerId } from '../wire/peer-id.js';
+import { type ReceiptRequest, Receipts } from './receipts.js';
 import type { Session } from './session.js';
 
 interface Pair {
@@ -17,9 +18,6 @@ export interface Awaited {
   readonly sequence: number;
 }
 
-/** Receipts that are kept after they were sent, for a publisher that lost its link before it read them. */
-const KEPT_RECEIPTS = 1_024;
-
 export class Sender {
   readonly peerId: PeerId;
   /** Present link; undefined after its goodbye. */
@@ -31,13 +29,13 @@ export class Sender {
   told: number;
   #toldBytes = 0;
   readonly #pairs = new Map<Session, Pair>();
+  /** Of receivers that have taken more than they were handed: it is sent to them again after a take-over. */
+  readonly #ahead = new WeakMap<Session, number>();
   readonly #awaited = new Set<Awaited>();
   /** Sequences whose settling is reported at once, rising. */
   #urgent: number[] = [];
   #wantsHaste = false;
-  /** Receipts of confirmed messages that are not settled, by rising sequence. */
-  #receipts: SettledReceipt[] = [];
-  #sentReceipts: SettledReceipt[] = [];
+  readonly #receipts = new Receipts();
   /** (sequence, total bytes) at the end of each chunk since `told`. */
   #marks: { sequence: number; bytes: number }[] = [];
 
@@ -66,22 +64,37 @@ export class Sender {
 
   /** Returns whether that changed anything. */
   acknowledged(session: Session, upTo: number): boolean {
+    this.#receipts.acknowledged(session, upTo);
     const pair = this.#pairs.get(session);
     if (pair === undefined || upTo <= pair.acknowledged) return false;
     pair.acknowledged = upTo;
-    if (upTo >= pair.delivered) this.release(session);
+    if (upTo > pair.delivered) this.#ahead.set(session, upTo);
+    if (upTo >= pair.delivered) this.#forget(session);
     return true;
   }
 
-  /** Nothing is expected from this receiver any more. */
+  /** A member of a group has taken this message. */
+  takenByMember(sequence: number, session: Session): void {
+    this.#receipts.takenByMember(sequence, session);
+  }
+
+  /** Nothing is expected from this receiver any more: what it has not acknowledged it has not taken. */
   release(session: Session): void {
-    this.#pairs.delete(session);
-    session.owes.delete(this);
+    const pair = this.#pairs.get(session);
+    if (pair === undefined) return;
+    const taken = Math.max(pair.acknowledged, this.#ahead.get(session) ?? 0);
+    this.#receipts.giveUp(session, { taken, handed: pair.delivered });
+    this.#forget(session);
   }
 
   /** Nothing is expected from anybody: this account is closed. */
   releaseAll(): void {
-    for (const session of [...this.#pairs.keys()]) this.release(session);
+    for (const session of [...this.#pairs.keys()]) this.#forget(session);
+  }
+
+  #forget(session: Session): void {
+    this.#pairs.delete(session);
+    session.owes.delete(this);
   }
 
   /** The message settles not before {@link arrived} is called with the same object. */
@@ -106,18 +119,14 @@ export class Sender {
     return wanted;
   }
 
-  expectReceipt(receipt: SettledReceipt): void {
-    this.#receipts.push(receipt);
+  expectReceipt(request: ReceiptRequest): void {
+    this.#receipts.expect(request);
   }
 
   /** A confirmed message came again that was relayed before: its receipt is due again. */
   repeatReceipt(sequence: number): void {
-    if (this.#receipts.some((receipt) => receipt.sequence === sequence)) return;
-    const sent = this.#sentReceipts.find((receipt) => receipt.sequence === sequence);
-    this.#receipts.push(sent ?? { sequence, receivers: 0, order: 0 });
-    this.#receipts.sort((a, b) => a.sequence - b.sequence);
+    if (!this.#receipts.repeat(sequence)) return;
     this.told = Math.min(this.told, sequence - 1);
-    this.markUrgent(sequence);
   }
 
   /** Remembers how many bytes there were at this sequence. */
@@ -149,6 +158,7 @@ export class Sender {
     if (settled <= this.told) return false;
     return (
       (this.#urgent[0] ?? Number.POSITIVE_INFINITY) <= settled ||
+      this.#receipts.isRepeatDue(settled) ||
       this.#bytesAt(settled) - this.#toldBytes >= bytes
     );
   }
@@ -159,9 +169,7 @@ export class Sender {
     this.told = settled;
     dropWhile(this.#marks, (mark) => mark.sequence <= settled);
     dropWhile(this.#urgent, (sequence) => sequence <= settled);
-    const receipts = dropWhile(this.#receipts, (receipt) => receipt.sequence <= settled);
-    if (receipts.length > 0) this.#sentReceipts = [...this.#sentReceipts, ...receipts].slice(-KEPT_RECEIPTS);
-    return receipts;
+    return this.#receipts.take(settled);
   }
 
   #bytesAt(sequence: number): number {
@@ -174,8 +182,8 @@ export class Sender {
   }
 }
 
-/** Removes and returns the leading items for which `matches` holds. */
-function dropWhile<T>(items: T[], matches: (item: T) => boolean): T[] {
+/** Removes the leading items for which `matches` holds. */
+function dropWhile<T>(items: T[], matches: (item: T) => boolean): void {
   const stop = items.findIndex((item) => !matches(item));
-  return items.splice(0, stop === -1 ? items.length : stop);
+  items.splice(0, stop === -1 ? items.length : stop);
 }

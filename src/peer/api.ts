@@ -60,7 +60,10 @@ export interface PublishOptions {
 
 /** What a confirmed publish resolves to. */
 export interface Receipt {
-  /** How many peers the message was handed to; each of them has taken it, or has gone, or was silent for 10 s. */
+  /**
+   * How many peers have taken the message: all that it was handed to, but for those that went, or were silent for
+   * 10 s, before they said so.
+   */
   receivers: number;
   /** The `order` that the message has at every receiver. */
   order: number;

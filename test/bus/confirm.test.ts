@@ -1,8 +1,9 @@
 // A confirmed publish resolves when every receiver has taken the message, and tells how many they were.
+import type { Bus, Receipt, SubscribeOptions } from 'mailslot';
 import { describe, expect, it } from 'vitest';
-import { childPeer } from '../support/child-peer.js';
+import { type ChildPeer, type ChildTools, childPeer } from '../support/child-peer.js';
 import { busFolder, busOf, joinBus } from '../support/scratch.js';
-import { eventually, isPending, take, takeData } from '../support/waiting.js';
+import { EventLog, eventually, isPending, take, takeData } from '../support/waiting.js';
 
 describe('confirm', () => {
   it('tells that nobody listens', async () => {
@@ -56,21 +57,6 @@ describe('confirm', () => {
     expect(receipts.every(({ receivers }) => receivers === 1)).toBe(true);
   });
 
-  it('is over when the last receiver dies without having taken the message', async () => {
-    const directory = busFolder();
-    const bus = await joinBus(directory);
-    const child = await childPeer(directory);
-    await child.run(async ({ bus, kept }) => {
-      kept.slot = await bus.subscribe('jobs', { capacity: 1 });
-    });
-    await bus.publish('jobs', 1, { confirm: true });
-    const confirm = bus.publish('jobs', 2, { confirm: true });
-    await child.run(({ bus }) => bus.peers());
-    expect(await isPending(confirm)).toBe(true);
-    await child.kill();
-    expect((await confirm).receivers).toBe(1);
-  });
-
   it('can be given up', async () => {
     const [publisher, subscriber] = await busOf(2);
     const slot = await subscriber!.subscribe<number>('jobs', { capacity: 1 });
@@ -88,5 +74,94 @@ describe('confirm', () => {
     const signal = AbortSignal.abort('no');
     await expect(bus!.publish('a', 1, { signal })).rejects.toBe('no');
     expect(bus!.stats().published.messages).toBe(0);
+  });
+});
+
+describe('receivers are those who have taken the message', () => {
+  /** Processes with a slot of one place that is taken, and so a message that waits outside of it. */
+  async function fullPeers(
+    count: number,
+    options: SubscribeOptions = {},
+  ): Promise<{ bus: Bus; full: ChildPeer[]; pending: Promise<Receipt> }> {
+    const directory = busFolder();
+    const bus = await joinBus(directory);
+    const full = await Promise.all(Array.from({ length: count }, () => childPeer(directory)));
+    for (const child of full) {
+      await child.run(async ({ bus, kept }, options) => {
+        kept.slot = await bus.subscribe('jobs', { ...options, capacity: 1 });
+      }, options);
+    }
+    const firsts = options.group === undefined ? 1 : count;
+    for (let i = 0; i < firsts; i += 1) await bus.publish('jobs', 'first', { confirm: true });
+    const pending = bus.publish('jobs', 'the last', { confirm: true });
+    return { bus, full, pending };
+  }
+
+  const unread = (child: ChildPeer): Promise<number> => child.run(({ kept }) => kept.slot.info.messageCount);
+
+  it('one that is killed before is none', async () => {
+    const { full, pending } = await fullPeers(1);
+    await eventually(async () => (await unread(full[0]!)) === 2, 'both messages');
+    expect(await isPending(pending)).toBe(true);
+    await full[0]!.kill();
+    expect((await pending).receivers).toBe(0);
+  });
+
+  it('of several the killed ones are missing, and so is one that was suspended and killed', async () => {
+    const { bus, full, pending } = await fullPeers(3);
+    const [killed, suspended, idle] = full as [ChildPeer, ChildPeer, ChildPeer];
+    const own = await bus.subscribe('jobs', { capacity: 10 });
+    for (const child of full) await eventually(async () => (await unread(child)) === 2, 'both messages');
+    suspended.suspend();
+    const later = bus.publish('jobs', 'after', { confirm: true });
+    await idle.run(async ({ kept }) => void (await kept.slot.read()));
+    await killed.kill();
+    expect(await isPending(pending)).toBe(true);
+    await suspended.kill();
+    // the idle one has taken the last message, and not the one after it
+    expect((await pending).receivers).toBe(1);
+    expect(await isPending(later)).toBe(true);
+    await idle.kill();
+    expect((await later).receivers).toBe(1);
+    expect(await takeData(own, 1)).toEqual(['after']);
+  });
+
+  it('of a group it is the member that has the message in the end', async () => {
+    const { bus, full, pending } = await fullPeers(2, { group: 'g' });
+    const holder = await eventually(async () => {
+      for (const child of full) if ((await unread(child)) === 2) return child;
+      return undefined;
+    }, 'the last message');
+    await holder.kill();
+    const [other] = full.filter((child) => child !== holder) as [ChildPeer];
+    await eventually(async () => (await unread(other)) === 2, 'what the dead one had');
+    expect(await isPending(pending)).toBe(true);
+    await other.run(async ({ kept }) => void (await kept.slot.read()));
+    expect((await pending).receivers).toBe(1);
+    const last = bus.publish('jobs', 'nobody takes this', { confirm: true });
+    await eventually(async () => (await unread(other)) === 2, 'one more');
+    await other.kill();
+    expect((await last).receivers).toBe(0);
+  });
+
+  it('after a take-over they are those of the new host, without whom died with the old one', async () => {
+    const directory = busFolder();
+    const host = await childPeer(directory);
+    const bus = await joinBus(directory);
+    const full = await childPeer(directory, { host: 'never' });
+    const subscribe = async ({ bus, kept }: ChildTools): Promise<void> => {
+      kept.slot = await bus.subscribe('jobs', { capacity: 1 });
+    };
+    for (const child of [host, full]) await child.run(subscribe);
+    await bus.publish('jobs', 'first', { confirm: true });
+    const pending = bus.publish('jobs', 'last', { confirm: true });
+    for (const child of [host, full]) await eventually(async () => (await unread(child)) === 2);
+    const events = new EventLog(bus);
+    await bus.peers();
+    await host.kill();
+    await events.first('connected');
+    expect(await isPending(pending)).toBe(true);
+    await full.run(async ({ kept }) => void (await kept.slot.read()));
+    expect((await pending).receivers).toBe(1);
   });
 });

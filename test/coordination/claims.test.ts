@@ -2,7 +2,9 @@
 // take-overs.
 import type { Claim } from 'mailslot';
 import { describe, expect, it } from 'vitest';
-import { type ChildPeer, childPeer } from '../support/child-peer.js';
+import { checkHistory } from '../history/checker.js';
+import type { HistoryRecord } from '../history/history.js';
+import { type ChildPeer, type ChildTools, childPeer } from '../support/child-peer.js';
 import { busFolder, busOf, joinBus } from '../support/scratch.js';
 import { EventLog, eventually, isPending } from '../support/waiting.js';
 
@@ -252,6 +254,31 @@ describe('among processes', () => {
     expect((await claiming).token).toBeGreaterThan(token);
   });
 
+  it('an owner holds its name over whole gates while others contend for it, and never do two own it', async () => {
+    const directory = busFolder();
+    const { children, host: first } = await contestants(directory);
+    const records = Promise.all(children.map((child) => child.run(contend, child.id)));
+    const bus = await joinBus(directory, { host: 'never' });
+    let host = first;
+    for (const next of [() => childPeer(directory), () => joinBus(directory, { hostThread: 'inline' })]) {
+      const successor = await next();
+      for (const child of children) await tell(child, 'hold');
+      const owner = await holderAmong(children);
+      const { epoch } = bus;
+      await host.kill();
+      // what a child asked before this the host has dealt with when it answers
+      for (const child of children) await child.run(askAnother, epoch);
+      expect(await holdersAmong(children)).toEqual([owner]);
+      for (const child of children) await tell(child, 'go on');
+      await (await bus.claim('x')).release();
+      if ('kill' in successor) host = successor;
+    }
+    for (const child of children) await tell(child, 'stop');
+    const history = (await records).flat().sort((a, b) => a.time - b.time);
+    expect(checkHistory(history, { atRest: false })).toEqual([]);
+    expect(new Set(history.map(({ process }) => process)).size).toBe(children.length);
+  });
+
   it('a claim that is released while there is no host is free at the next one', async () => {
     const directory = busFolder();
     const host = await childPeer(directory);
@@ -275,4 +302,71 @@ function expectNoOverlap(history: readonly (readonly [string, number])[]): void 
     expect(token).toBeGreaterThan(last);
     last = token;
   }
+}
+
+async function contestants(directory: string): Promise<{ host: ChildPeer; children: ChildPeer[] }> {
+  const host = await childPeer(directory);
+  const children = await Promise.all([1, 2, 3].map(() => childPeer(directory, { host: 'never' })));
+  for (const child of children) await tell(child, 'go on');
+  return { host, children };
+}
+
+/**
+ * In a child: claims "x" again and again until it is told to stop, and holds it for as long as it is told to. Resolves to
+ * what it saw, by the clock that all processes of the machine share.
+ */
+async function contend({ bus, kept }: ChildTools, process: string): Promise<HistoryRecord[]> {
+  const records: HistoryRecord[] = [];
+  const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));
+  while (kept.notes[0] !== 'stop') {
+    const claim = await bus.claim('x');
+    const { token } = claim;
+    const now = (): number => Number(globalThis.process.hrtime.bigint()) / 1e6;
+    records.push({ time: now(), op: 'granted', process, name: 'x', token });
+    let isOver = false;
+    void claim.lost.then((reason) => {
+      isOver = true;
+      if (reason === undefined) return;
+      records.push({ time: now(), op: 'ungranted', process, name: 'x', token, how: 'lost' });
+    });
+    do {
+      kept.notes[1] = isOver ? undefined : 'holds';
+      await turn();
+    } while (kept.notes[0] === 'hold' && !isOver);
+    kept.notes[1] = undefined;
+    if (isOver) continue;
+    records.push({ time: now(), op: 'ungranted', process, name: 'x', token, how: 'released' });
+    await claim.release();
+  }
+  return records;
+}
+
+/** In a child: asks the host that follows the one of this epoch. */
+async function askAnother({ bus }: ChildTools, epoch: number): Promise<void> {
+  while (bus.epoch === epoch || bus.state !== 'connected')
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  await bus.peers();
+}
+
+function tell(child: ChildPeer, what: 'hold' | 'go on' | 'stop'): Promise<void> {
+  return child.run(({ kept }, what) => {
+    kept.notes ??= [];
+    kept.notes[0] = what;
+  }, what);
+}
+
+async function holdersAmong(children: readonly ChildPeer[]): Promise<ChildPeer[]> {
+  const holds = await Promise.all(
+    children.map((child) => child.run(({ kept }) => kept.notes[1] === 'holds')),
+  );
+  return children.filter((_, index) => holds[index]);
+}
+
+/** The one that holds the name, when they all have been told to. */
+async function holderAmong(children: readonly ChildPeer[]): Promise<ChildPeer> {
+  const [holder] = await eventually(async () => {
+    const holders = await holdersAmong(children);
+    return holders.length > 0 ? holders : undefined;
+  }, 'an owner');
+  return holder!;
 }

@@ -47,6 +47,19 @@ const handled: Line = { op: 'handled', process: 'b', query: 'q1' };
 const answered = (outcome: string): Line => ({ op: 'answered', process: 'a', query: 'q1', outcome });
 const responding: Line = { op: 'responding', process: 'b', subject: 'q' };
 const hosting = (process: string, epoch: number): Line => ({ op: 'hosting', process, epoch });
+const granted = (process: string, token: number, name = 'x'): Line => ({
+  op: 'granted',
+  process,
+  name,
+  token,
+});
+const ungranted = (process: string, token: number, how: 'released' | 'lost' = 'released'): Line => ({
+  op: 'ungranted',
+  process,
+  name: 'x',
+  token,
+  how,
+});
 
 /** Ten ms pass between any two lines. */
 function rulesBroken(lines: readonly Line[], options: CheckOptions = { atRest: true }): string[] {
@@ -102,6 +115,21 @@ describe('a history that keeps every promise has no violation', () => {
       hosting('b', 2),
       killed('b'),
       hosting('a', 3),
+    ],
+    'one owner after the other': [
+      granted('a', 1),
+      granted('b', 1, 'y'),
+      ungranted('a', 1),
+      granted('b', 5),
+      killed('b'),
+      granted('a', 6),
+    ],
+    'a name lost by who was away': [granted('b', 1), excused, ungranted('b', 1, 'lost'), granted('a', 2)],
+    'a name taken from who read nothing, and learns of it later': [
+      granted('b', 1),
+      { op: 'excused', process: 'b', reason: 'stalled' },
+      granted('a', 2),
+      ungranted('b', 1, 'lost'),
     ],
   };
   it.each(Object.entries(good))('%s', (_, lines) => {
@@ -192,6 +220,18 @@ describe('M2: every kind of bad history is found', () => {
       [responding, asked, answered('MAILSLOT_NO_RESPONDER')],
     ],
     ['two-hosts', 'two at once', [hosting('a', 1), hosting('b', 2)]],
+    ['two-owners', 'granted while somebody has it', [granted('a', 1), granted('b', 2)]],
+    ['two-owners', 'granted twice to one process', [granted('a', 1), granted('a', 2)]],
+    ['two-owners', 'taken from who was late, but reads', [granted('b', 1), excused, granted('a', 2)]],
+    [
+      'two-owners',
+      'granted before the owner has learned of its loss, whose token was old',
+      [granted('a', 1), ungranted('a', 0), granted('b', 2)],
+    ],
+    ['token', 'a token given twice', [granted('a', 1), ungranted('a', 1), granted('b', 1)]],
+    ['token', 'a token that falls', [granted('a', 2), killed('a'), granted('b', 1)]],
+    ['claim-lost', 'lost by an owner that was there', [granted('a', 1), ungranted('a', 1, 'lost')]],
+    ['claim-lost', 'lost for a reason of before', [excused, granted('b', 1), ungranted('b', 1, 'lost')]],
     ['two-hosts', 'an epoch given twice', [hosting('a', 1), killed('a'), hosting('b', 1)]],
   ];
   it.each(bad)('%s: %s', (rule, _, lines) => {

@@ -1,6 +1,7 @@
-// Judges a history in one pass: what was promised about messages, queries and confirms, and nothing about speed.
-// It believes the records; whether they are complete is the business of who writes them. What slots must hold is in
-// slot-account.ts.
+// Judges a history in one pass: what was promised about messages, queries, confirms and claims, and nothing about
+// speed. It believes the records; whether they are complete is the business of who writes them. What slots must hold
+// is in slot-account.ts, what owners of names may rely on in claim-account.ts.
+import { ClaimAccount } from './claim-account.js';
 import type { HistoryRecord } from './history.js';
 import { SentMessages } from './sent-messages.js';
 import { SlotAccount } from './slot-account.js';
@@ -18,7 +19,10 @@ export type Rule =
   | 'query-repeated'
   | 'query-late'
   | 'responder-denied'
-  | 'two-hosts';
+  | 'two-hosts'
+  | 'two-owners'
+  | 'token'
+  | 'claim-lost';
 
 export interface Violation {
   rule: Rule;
@@ -52,6 +56,7 @@ class Checker {
   readonly #responders = new Map<string, Of<'responding'>>();
   readonly #queries = new Map<string, { asked: Of<'asked'>; handled: boolean; answered: boolean }>();
   readonly #orders = new Orders((rule, message) => this.#accuse(rule, message));
+  readonly #claims = new ClaimAccount((rule, message) => this.#accuse(rule, message));
   #host: Of<'hosting'> | undefined;
   #lastEpoch = 0;
 
@@ -93,8 +98,13 @@ class Checker {
         return this.#slots.get(record.slot)?.held(record.count);
       case 'closed':
         return this.#slots.get(record.slot)?.close();
+      case 'granted':
+        return this.#claims.granted(record);
+      case 'ungranted':
+        return this.#claims.ungranted(record);
       case 'excused':
         this.#absent(record.process);
+        this.#claims.excused(record.process, record.reason === 'stalled');
         this.#excuses.set(record.process, (this.#excuses.get(record.process) ?? 0) + 1);
         for (const slot of this.#slots.values()) if (slot.process === record.process) slot.excuse();
         return;
@@ -198,6 +208,7 @@ class Checker {
   #processEnded({ process }: Of<'ended'>): void {
     this.#ended.add(process);
     this.#absent(process);
+    this.#claims.ended(process);
     if (this.#host?.process === process) this.#host = undefined;
     for (const slot of this.#slots.values()) if (slot.process === process) slot.close();
   }

@@ -20,6 +20,8 @@ export type HistoryRecord =
   | { time: number; op: 'asked'; process: string; query: string; subject: string; timeout: number }
   | { time: number; op: 'handled'; process: string; query: string }
   | { time: number; op: 'answered'; process: string; query: string; outcome: string }
+  | Granted
+  | Ungranted
   | Excused
   | { time: number; op: 'hosting'; process: string; epoch: number }
   | { time: number; op: 'hosted'; process: string; epoch: number }
@@ -80,6 +82,25 @@ export interface Held {
   process: string;
   slot: string;
   count: number;
+}
+
+/** claim() has resolved. */
+export interface Granted {
+  time: number;
+  op: 'granted';
+  process: string;
+  name: string;
+  token: number;
+}
+
+/** It is about to be released, or `lost` has resolved. */
+export interface Ungranted {
+  time: number;
+  op: 'ungranted';
+  process: string;
+  name: string;
+  token: number;
+  how: 'released' | 'lost';
 }
 
 /** This process may show one more gap of unknown size in each of its slots. */

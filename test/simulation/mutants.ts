@@ -126,6 +126,19 @@ export const MUTANTS: readonly Mutant[] = [
     'this.#pairs.delete(session);\n        session.owes.delete(this);',
     'session.owes.delete(this);',
   ),
+  one(
+    'forgets over a take-over who owns a name',
+    'host/claims.js',
+    'this.#takeBack(session, name, token);',
+    ';',
+  ),
+  one('frees the names of who is away at once', 'host/claims.js', 'now - since >= CLAIM_GRACE', 'true'),
+  one(
+    'gives tokens twice',
+    'host/services.js',
+    'nextToken: () => options.nextOrder(),',
+    'nextToken: () => 7,',
+  ),
   {
     ...one(
       'unlinks the pointer on start',

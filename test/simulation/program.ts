@@ -1,7 +1,7 @@
-// What the program of a simulated process does: publish, read, ask, answer. It uses nothing but the public calls of
+// What the program of a simulated process does: publish, read, ask, answer, own names. It uses nothing but the public calls of
 // its Bus and the clock of its thread, and writes down what it sees.
 import { MailslotError } from '../../src/errors.js';
-import type { Slot } from '../../src/peer/api.js';
+import type { Claim, Slot } from '../../src/peer/api.js';
 import type { Gap } from '../../src/peer/gap.js';
 import type { Message } from '../../src/peer/message.js';
 import { wait } from '../../src/util/clock.js';
@@ -39,6 +39,14 @@ export interface AskingPlan {
   count: number;
   subject: string;
   /** Longest pause between two queries, ms. */
+  pause: number;
+}
+
+export interface ClaimingPlan {
+  count: number;
+  names: readonly string[];
+  /** Longest time for which a name is kept, ms, and longest pause after it. */
+  hold: number;
   pause: number;
 }
 
@@ -236,6 +244,40 @@ export class Program {
       this.#note({ op: 'answered', query, outcome: this.#expect(error).code });
     }
     this.busy -= 1;
+  }
+
+  // — claims —
+
+  async claim({ count, names, hold, pause }: ClaimingPlan): Promise<void> {
+    const { dice } = this.#world;
+    this.busy += 1;
+    for (let owned = 0; owned < count && this.process.bus.state !== 'closed'; owned += 1) {
+      await this.#own(dice.pick(names), hold);
+      await this.#pause(pause);
+    }
+    this.busy -= 1;
+  }
+
+  async #own(name: string, hold: number): Promise<void> {
+    let claim: Claim;
+    try {
+      claim = await this.process.bus.claim(name);
+    } catch (error) {
+      this.#expect(error);
+      return;
+    }
+    const { token } = claim;
+    this.#note({ op: 'granted', name, token });
+    let isOver = false;
+    const ended = (how: 'released' | 'lost'): void => {
+      if (isOver) return;
+      isOver = true;
+      this.#note({ op: 'ungranted', name, token, how });
+    };
+    void claim.lost.then(() => ended('lost'));
+    await this.#pause(hold);
+    ended('released');
+    await claim.release();
   }
 
   // — writing down —

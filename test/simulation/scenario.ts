@@ -1,6 +1,6 @@
 // Draws from the seed what a run is about: how many processes do what on which kind of machine, and what befalls them.
 import type { Dice } from './dice.js';
-import type { AskingPlan, PublishingPlan, ReadingPlan } from './program.js';
+import type { AskingPlan, ClaimingPlan, PublishingPlan, ReadingPlan } from './program.js';
 import type { Weather } from './world.js';
 
 export type Fault =
@@ -81,6 +81,15 @@ export function drawPublishing(dice: Dice): PublishingPlan {
 
 export function drawAsking(dice: Dice): AskingPlan {
   return { count: dice.between(1, 15), subject: 'q', pause: dice.pick([5, 60]) };
+}
+
+export function drawClaiming(dice: Dice): ClaimingPlan {
+  return {
+    count: dice.between(1, 8),
+    names: dice.pick([['x'], ['x', 'y']]),
+    hold: dice.pick([1, 50, 800]),
+    pause: dice.pick([0, 20]),
+  };
 }
 
 export function drawReading(dice: Dice): ReadingPlan {

@@ -6,7 +6,15 @@ import type { HistoryRecord } from '../history/history.js';
 import { Dice } from './dice.js';
 import { inflict } from './faults.js';
 import type { Program } from './program.js';
-import { drawAsking, drawFaults, drawProcess, drawPublishing, drawReading, drawWeather } from './scenario.js';
+import {
+  drawAsking,
+  drawClaiming,
+  drawFaults,
+  drawProcess,
+  drawPublishing,
+  drawReading,
+  drawWeather,
+} from './scenario.js';
 import type { Subject } from './subject.js';
 import { World } from './world.js';
 
@@ -127,6 +135,7 @@ class Run {
       this.#world.watch(program.publish(drawPublishing(dice)));
     for (const program of programs) {
       if (dice.chance(0.3)) this.#world.watch(program.ask(drawAsking(dice)));
+      if (dice.chance(0.3)) this.#world.watch(program.claim(drawClaiming(dice)));
     }
     const faults = drawFaults(dice);
     this.#faultsLeft = faults.length;

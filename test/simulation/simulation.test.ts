@@ -17,6 +17,7 @@ const EXPECTED: Readonly<Record<string, number>> = {
   'gap of known size': 1,
   'gap of unknown size': 0.05,
   reply: 1,
+  granted: 2,
   MAILSLOT_RESPONDER_LOST: 0.05,
   MAILSLOT_TIMEOUT: 0.05,
 };

@@ -23,14 +23,14 @@ export async function openServer({ directory }) {
   return {};
 }
 
-/** Only with `host` may the link's process host the bus. */
-export async function connect(directory, { host = false }) {
+/** Only with `host` may the link's process host the bus; with `unread` nobody reads its slots. */
+export async function connect(directory, { host = false, overflow = 'wait', unread = false }) {
   const bus = await openBus(NAME, { directory, host: host ? 'auto' : 'never' });
   let slot;
   return {
     async subscribe(pattern, onData) {
-      slot = await bus.subscribe(pattern);
-      void readAll(slot, onData);
+      slot = await bus.subscribe(pattern, { overflow });
+      if (!unread) void readAll(slot, onData);
     },
     about: () => ` (${bus.state}, missed ${slot.info.missed}, waiting ${slot.info.messageCount})`,
     publish: (subject, data) => bus.publish(subject, data),
