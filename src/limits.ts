@@ -226,3 +226,6 @@ export const TAP_QUEUE_BYTES = 8 * MiB;
 
 /** A reply of a stream costs one more credit for each so many bytes of its frame: 64 credits are 4 MiB, as a window. */
 export const STREAM_CREDIT_BYTES = 64 * KiB;
+
+/** An attempt to reach a host that takes longer ends when the host is replaced; on a busy machine few do. */
+export const SLOW_ATTEMPT = 100;

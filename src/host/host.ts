@@ -19,6 +19,8 @@ export interface RunHostOptions {
   dead: number;
   /** The last epoch that the peer in this process was on; 0 if none. */
   lastEpoch: number;
+  /** The process of the host before, when it is there and answers nobody. */
+  hung?: number | undefined;
   clock: Clock;
   endpoints: Endpoints;
   /** The peer in whose process the host runs, if it has one. */
@@ -56,6 +58,7 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
     clock,
     last,
     lastEpoch,
+    hung: options.hung,
     roster,
     isGone: isProcessGone,
     onOpen: (previous, absent) => {

@@ -56,7 +56,7 @@ export class SimHost {
   }
 
   /** Stands for the epoch after `dead`; false when somebody else won. */
-  serve(dead: number, lastEpoch: number): boolean {
+  serve(dead: number, { lastEpoch, hung }: { lastEpoch: number; hung: number | undefined }): boolean {
     const { directory, subject } = this.#world;
     const overtaken = directory.host;
     if (!directory.win(dead, this)) return false;
@@ -69,10 +69,12 @@ export class SimHost {
       clock,
       last: directory.lastRoster(this.#epoch),
       lastEpoch,
+      hung,
       roster: directory.addRoster(this.#epoch, (id) => this.#world.lostLink(id)),
       isGone: (pid) => this.#world.isGone(pid),
       onOpen: (previous) => {
-        if (clock.now() - startedAt >= PATIENCE_OF_GATES) this.#world.excuseAbsent(this.#epoch);
+        if (hung !== undefined || clock.now() - startedAt >= PATIENCE_OF_GATES)
+          this.#world.excuseAbsent(this.#epoch);
         this.#relay?.openGate(previous);
       },
     });
