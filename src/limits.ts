@@ -229,3 +229,5 @@ export const STREAM_CREDIT_BYTES = 64 * KiB;
 
 /** An attempt to reach a host that takes longer ends when the host is replaced; on a busy machine few do. */
 export const SLOW_ATTEMPT = 100;
+/** A new host that does not know who was on the bus waits at most this long: a deleted folder is to be healed within 2 s. */
+export const BLIND_GATE_TIMEOUT = 1_000;

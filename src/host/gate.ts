@@ -3,7 +3,13 @@
 // messages. It relays nothing and reads no files: roster, clock and the look at processes are given to it.
 //
 // Invariant: a peer that may have missed messages without a count is late, and nobody else is.
-import { GATE_FIRST_LOOK, GATE_LOOK_INTERVAL, GATE_TIMEOUT, STALL_THRESHOLD } from '../limits.js';
+import {
+  BLIND_GATE_TIMEOUT,
+  GATE_FIRST_LOOK,
+  GATE_LOOK_INTERVAL,
+  GATE_TIMEOUT,
+  STALL_THRESHOLD,
+} from '../limits.js';
 import type { Roster, RosterEntry, RosterLog } from '../transport/roster.js';
 import type { Clock, Timer } from '../util/clock.js';
 import type { Join } from '../wire/control.js';
@@ -64,7 +70,7 @@ export class Gate {
   start(): void {
     const now = this.#options.clock.now();
     this.#lookedAt = now;
-    this.#giveUpAt = now + GATE_TIMEOUT;
+    this.#giveUpAt = now + this.#timeout;
     this.#look();
   }
 
@@ -105,6 +111,10 @@ export class Gate {
     return [...this.#missing.values(), ...this.#hung.values()];
   }
 
+  get #timeout(): number {
+    return this.#last === undefined ? BLIND_GATE_TIMEOUT : GATE_TIMEOUT;
+  }
+
   get #isComplete(): boolean {
     if (this.#last !== undefined) return this.#missing.size === 0;
     // nobody can say who was there; with a newcomer it was most likely nobody
@@ -120,7 +130,7 @@ export class Gate {
     const now = clock.now();
     const overslept = now - this.#lookedAt - this.#delay;
     // who was suspended itself has no right to judge who is late
-    if (overslept > STALL_THRESHOLD) this.#giveUpAt = now + GATE_TIMEOUT;
+    if (overslept > STALL_THRESHOLD) this.#giveUpAt = now + this.#timeout;
     this.#lookedAt = now;
     this.#forgetTheDead();
     if (this.#isComplete || now >= this.#giveUpAt) return this.#open();
