@@ -231,3 +231,5 @@ export const STREAM_CREDIT_BYTES = 64 * KiB;
 export const SLOW_ATTEMPT = 100;
 /** A new host that does not know who was on the bus waits at most this long: a deleted folder is to be healed within 2 s. */
 export const BLIND_GATE_TIMEOUT = 1_000;
+/** A host that cannot read its folder serves on for so long: less than HUNG_HOST_TIMEOUT, after which others may replace it. */
+export const BLIND_REIGN_TIMEOUT = 4_000;
