@@ -14,6 +14,8 @@ export type Fault =
   | 'sleep'
   | 'set-clock'
   | 'cut-link'
+  | 'exhaust'
+  | 'exhaust-host'
   | 'join'
   | 'close'
   | 'drain'
@@ -32,6 +34,8 @@ const WEIGHTS: readonly [Fault, number][] = [
   ['sleep', 1],
   ['set-clock', 1],
   ['cut-link', 2],
+  ['exhaust', 2],
+  ['exhaust-host', 2],
   ['join', 3],
   ['close', 1],
   ['drain', 1],

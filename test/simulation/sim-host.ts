@@ -70,7 +70,10 @@ export class SimHost {
       last: directory.lastRoster(this.#epoch),
       lastEpoch,
       hung,
-      roster: directory.addRoster(this.#epoch, (id) => this.#world.lostLink(id)),
+      roster: directory.addRoster(this.#epoch, {
+        canOpen: () => !this.process.isExhausted,
+        onLeft: (id) => this.#world.lostLink(id),
+      }),
       isGone: (pid) => this.#world.isGone(pid),
       onOpen: (previous) => {
         if (hung !== undefined || clock.now() - startedAt >= PATIENCE_OF_GATES)
@@ -113,7 +116,9 @@ export class SimHost {
     this.#callers.add(caller);
     this.thread.post(dice.delay(0.05, weather.delay), Rank.io, () => {
       if (!this.#callers.delete(caller) || !caller.thread.alive) return;
-      caller.answer(this.isThere ? this.#accept(caller) : undefined);
+      // without a descriptor the system's event loop accepts and closes
+      const isAccepted = this.isThere && !this.process.isExhausted;
+      caller.answer(isAccepted ? this.#accept(caller) : undefined);
     });
   }
 

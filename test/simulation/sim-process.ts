@@ -1,6 +1,7 @@
 // A simulated process: one Bus and what it does to reach a host, or to become one. `reach` follows the steps of
 // open-bus.ts and find-host.ts; dialling costs time and may fail, and a held host answers nobody.
 
+import { MailslotError } from '../../src/errors.js';
 import { MAX_TIMEOUT, RECONNECT_TIMEOUT } from '../../src/limits.js';
 import type { OpenBus } from '../../src/peer/bus.js';
 import type { Link } from '../../src/transport/link.js';
@@ -33,6 +34,7 @@ export class SimProcess {
   /** By rising order: from which order on messages are of which epoch. */
   readonly #opens: { epoch: number; order: number }[] = [];
   #host: SimHost | undefined;
+  #exhaustedUntil = 0;
   readonly #pipes = new Set<SimPipe>();
 
   constructor(world: World, pid: number, options: { mayHost: boolean; windowBytes: number }) {
@@ -95,6 +97,15 @@ export class SimProcess {
     this.#host?.thread.hold(duration);
   }
 
+  /** It has no descriptor left for so long: what is open stays usable. */
+  exhaust(duration: number): void {
+    this.#exhaustedUntil = this.#world.agenda.now + duration;
+  }
+
+  get isExhausted(): boolean {
+    return this.#world.agenda.now < this.#exhaustedUntil;
+  }
+
   /** Its link is cut, and nothing else. */
   cut(): void {
     for (const pipe of this.#pipes) pipe.destroy(new Error('the link was cut'));
@@ -106,6 +117,7 @@ export class SimProcess {
     const patience = new Patience(clock, suspicion);
     for (;;) {
       signal.throwIfAborted();
+      this.#openFile(lastEpoch);
       const { epoch, host } = directory;
       const startedAt = clock.now();
       const outcome = await this.#dial(patience.left(epoch));
@@ -117,10 +129,16 @@ export class SimProcess {
     }
   }
 
+  /** Reads the pointer, or listens; newcomers, whom that would end, are spared. */
+  #openFile(lastEpoch: number): void {
+    if (this.isExhausted && lastEpoch > 0) throw new MailslotError('MAILSLOT_UNREACHABLE', 'EMFILE');
+  }
+
   async #stand(dead: number, before: { lastEpoch: number; hung: number | undefined }): Promise<void> {
     const { dice, directory } = this.#world;
     // a worker thread starts
     await wait(this.thread.clock, dice.delay(1, 40));
+    this.#openFile(before.lastEpoch);
     const host = new SimHost(this.#world, this);
     if (directory.epoch === dead && host.serve(dead, before)) this.#host = host;
   }
@@ -130,7 +148,7 @@ export class SimProcess {
     await wait(this.thread.clock, dice.delay(0.05, weather.delay));
     const { host } = directory;
     if (!host?.isThere) return 'dead';
-    if (dice.chance(weather.refusals)) return 'unknown';
+    if (this.isExhausted || dice.chance(weather.refusals)) return 'unknown';
     return new Promise((resolve) => {
       const caller = this.#callerOf(host, (outcome) => {
         timer.cancel();
