@@ -233,3 +233,8 @@ export const SLOW_ATTEMPT = 100;
 export const BLIND_GATE_TIMEOUT = 1_000;
 /** A host that cannot read its folder serves on for so long: less than HUNG_HOST_TIMEOUT, after which others may replace it. */
 export const BLIND_REIGN_TIMEOUT = 4_000;
+
+/** An attempt that ends so much too late was made by a process that hardly gets its turn; timers are punctual to some 10 ms. */
+export const LATE_ATTEMPT = 100;
+/** So many of them are forgiven a host: with two seconds each, about twice what it is given otherwise. */
+export const MAX_LATE_ATTEMPTS = 4;

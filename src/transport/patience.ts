@@ -1,9 +1,12 @@
 // How long a host that answers no handshake is given. Counted is only time in which we were awake: a gap longer
-// than an attempt can take was our own stall, and the host starts with a clean sheet. It dials nobody.
+// than an attempt can take was our own stall, and the host starts with a clean sheet; an attempt that ended late says that
+// this process is slow, and nothing of the host. It dials nobody.
 import {
   HANDSHAKE_TIMEOUT,
   HUNG_HOST_ATTEMPTS,
   HUNG_HOST_TIMEOUT,
+  LATE_ATTEMPT,
+  MAX_LATE_ATTEMPTS,
   RETRY_DELAY_MAX,
   STALL_THRESHOLD,
 } from '../limits.js';
@@ -22,6 +25,8 @@ export class Patience {
   #since: number;
   #lastLook: number;
   #attempts = 0;
+  #given = HANDSHAKE_TIMEOUT;
+  #lateAttempts = 0;
   #keyForgiven = 0;
 
   /** @param suspicion of a moment ago: nothing may have happened since */
@@ -39,16 +44,30 @@ export class Patience {
     if (epoch !== this.#epoch) this.#startOver(epoch, startedAt);
     else if (now - this.#lastLook > longest) this.#startOver(epoch, now);
     this.#lastLook = now;
+    if (this.#forgives(now - startedAt)) return false;
     this.#attempts += 1;
     return this.#attempts >= HUNG_HOST_ATTEMPTS && now - this.#since >= HUNG_HOST_TIMEOUT;
   }
 
   /** How long the next attempt may take: those that are still owed share what is left, and the last one ends with it. */
   left(epoch: number): number {
-    if (epoch !== this.#epoch) return HANDSHAKE_TIMEOUT;
+    this.#given = epoch === this.#epoch ? this.#share() : HANDSHAKE_TIMEOUT;
+    return this.#given;
+  }
+
+  #share(): number {
     const owed = Math.max(1, HUNG_HOST_ATTEMPTS - this.#attempts);
     const left = this.#since + HUNG_HOST_TIMEOUT - this.#clock.now();
     return Math.min(HANDSHAKE_TIMEOUT, Math.max(RETRY_DELAY_MAX, left / owed));
+  }
+
+  /** Whether an attempt that took so long does not count. Not for ever: a machine may stay slow, and its host hang. */
+  #forgives(took: number): boolean {
+    if (took <= this.#given + LATE_ATTEMPT || this.#lateAttempts === MAX_LATE_ATTEMPTS) return false;
+    this.#lateAttempts += 1;
+    // after a sleep it is now already
+    this.#since = Math.min(this.#since + took, this.#lastLook);
+    return true;
   }
 
   /** Whether this is the first wrong key in this epoch. */
