@@ -226,3 +226,15 @@ export const TAP_QUEUE_BYTES = 8 * MiB;
 
 /** A reply of a stream costs one more credit for each so many bytes of its frame: 64 credits are 4 MiB, as a window. */
 export const STREAM_CREDIT_BYTES = 64 * KiB;
+
+/** An attempt to reach a host that takes longer ends when the host is replaced; on a busy machine few do. */
+export const SLOW_ATTEMPT = 100;
+/** A new host that does not know who was on the bus waits at most this long: a deleted folder is to be healed within 2 s. */
+export const BLIND_GATE_TIMEOUT = 1_000;
+/** A host that cannot read its folder serves on for so long: less than HUNG_HOST_TIMEOUT, after which others may replace it. */
+export const BLIND_REIGN_TIMEOUT = 4_000;
+
+/** An attempt that ends so much too late was made by a process that hardly gets its turn; timers are punctual to some 10 ms. */
+export const LATE_ATTEMPT = 100;
+/** So many of them are forgiven a host: with two seconds each, about twice what it is given otherwise. */
+export const MAX_LATE_ATTEMPTS = 4;

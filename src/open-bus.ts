@@ -26,8 +26,9 @@ import type { ContractBus, ContractOptions } from './peer/contract-types.js';
 import { checkNumber, checkOptions, checkSignal, checkText, checkWord } from './peer/options.js';
 import { encodeWillOption } from './peer/will.js';
 import { type BusDirectory, openBusDirectory } from './transport/bus-directory.js';
-import { findHost } from './transport/find-host.js';
+import { type DeadHost, findHost } from './transport/find-host.js';
 import type { Link } from './transport/link.js';
+import type { Suspicion } from './transport/patience.js';
 import { ownPidNamespace } from './transport/process-liveness.js';
 import { socketEndpoints } from './transport/socket-pipe.js';
 import { waitForTurn, watchSuccession } from './transport/succession.js';
@@ -148,7 +149,7 @@ export async function startHost(name: string, options: HostOptions = {}): Promis
         found.link.pipe.destroy();
         throw alreadyHosted(name, found.link.epoch);
       }
-      const host = await hosting.start({ dead: found.dead, lastEpoch: 0 });
+      const host = await hosting.start({ dead: found.dead, hung: found.hung, lastEpoch: 0 });
       if (host === undefined) continue;
       void host.closed.then(() => keepAlive.release());
       return host;
@@ -163,6 +164,7 @@ export async function startHost(name: string, options: HostOptions = {}): Promis
 
 interface ReachOptions {
   lastEpoch: number;
+  suspicion: Suspicion | undefined;
   signal: AbortSignal;
   onFailure(failure: Error): void;
   peerId: PeerId;
@@ -173,6 +175,7 @@ interface ReachOptions {
 /** Finds the host; where there is none, becomes it, and then finds itself. */
 async function reach(directory: BusDirectory, options: ReachOptions): Promise<Link> {
   const { lastEpoch, signal, onFailure, peerId, hosting } = options;
+  let { suspicion } = options;
   const endpoints = socketEndpoints(systemClock);
   const backoff = new Backoff(systemClock, { min: RETRY_DELAY_MIN, max: RETRY_DELAY_MAX });
   for (;;) {
@@ -181,11 +184,14 @@ async function reach(directory: BusDirectory, options: ReachOptions): Promise<Li
       endpoints,
       peerId: peerId.bytes,
       lastEpoch,
+      suspicion,
       signal,
       onFailure: (failure) => onFailure(failure),
     });
+    // it holds for a moment: this process may sleep before it looks again
+    suspicion = undefined;
     if (found.link !== undefined) return found.link;
-    if (hosting !== undefined) await standInTurn(directory, hosting, { ...options, dead: found.dead });
+    if (hosting !== undefined) await standInTurn(directory, hosting, found, options);
     else if (lastEpoch === 0) throw new NobodyHosts(directory.name);
     // who was on the bus waits for somebody to take over
     else await wait(systemClock, backoff.next(), signal);
@@ -195,11 +201,12 @@ async function reach(directory: BusDirectory, options: ReachOptions): Promise<Li
 async function standInTurn(
   directory: BusDirectory,
   hosting: Hosting,
-  { dead, peerId, lastEpoch, signal }: ReachOptions & { dead: number },
+  { dead, hung }: DeadHost,
+  { peerId, lastEpoch, signal }: ReachOptions,
 ): Promise<void> {
   const { isStandby } = hosting;
   const turn = { clock: systemClock, peerId: peerId.hex, dead, lastEpoch, isStandby, signal };
-  if (await waitForTurn(directory, turn)) await hosting.start({ dead, lastEpoch });
+  if (await waitForTurn(directory, turn)) await hosting.start({ dead, hung, lastEpoch });
 }
 
 const OPEN_OPTIONS: (keyof ContractOptions)[] = [

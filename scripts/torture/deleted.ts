@@ -10,8 +10,6 @@ import { startSmallCrew } from './small-crew.js';
 import { conclude, describeVerdict, refuse, type Upheaval } from './verdict.js';
 
 const HEALED_WITHIN = 2_000;
-/** Where the roster went as well, the new host waits so long for whoever may come. */
-const BLIND_GATE = 2_000;
 
 // a folder goes in one step, as far as others can see: they make it anew while it would still be emptied
 function remove(path: string): void {
@@ -48,11 +46,7 @@ function linesOf(healings: readonly Healing[]): string[] {
 }
 
 function faultsOf(healings: readonly Healing[]): string[] {
-  const isBlind = (what: string): boolean => what === 'bus folder' || what === 'directory';
-  const tooLate = healings.filter(
-    ({ what, host, everybody }) =>
-      host > HEALED_WITHIN || everybody > HEALED_WITHIN + (isBlind(what) ? BLIND_GATE : 0),
-  );
+  const tooLate = healings.filter(({ host, everybody }) => Math.max(host, everybody) > HEALED_WITHIN);
   return tooLate.map(
     ({ what, host, everybody }) =>
       `a deleted ${what}: a host after ${Math.round(host)} ms, everybody on it after ${Math.round(everybody)} ms`,

@@ -9,10 +9,10 @@ import { runPart } from './part.js';
 import { startSmallCrew } from './small-crew.js';
 import { conclude, describeVerdict, refuse, type Upheaval } from './verdict.js';
 
-/** 4 s of silence, looked at every second, and 5 s without a handshake. */
-const REPLACED_WITHIN = 4_000 + 1_000 + 5_000;
-/** The new host waits so long for the peer in the suspended process. */
-const GATE = 2_000;
+/** A heartbeat of 3 s, 5 s without a handshake, and a second in which the successor is given its turn. */
+const REPLACED_WITHIN = 3_000 + 5_000 + 1_000;
+/** Until everybody awake is there: nobody waits for the suspended process. */
+const GATE = 500;
 /** What R1 allows a host that was replaced, and the second in which its process is given its turn. */
 const FENCED_WITHIN = 1_000 + 1_000;
 

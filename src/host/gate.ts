@@ -3,7 +3,13 @@
 // messages. It relays nothing and reads no files: roster, clock and the look at processes are given to it.
 //
 // Invariant: a peer that may have missed messages without a count is late, and nobody else is.
-import { GATE_FIRST_LOOK, GATE_LOOK_INTERVAL, GATE_TIMEOUT, STALL_THRESHOLD } from '../limits.js';
+import {
+  BLIND_GATE_TIMEOUT,
+  GATE_FIRST_LOOK,
+  GATE_LOOK_INTERVAL,
+  GATE_TIMEOUT,
+  STALL_THRESHOLD,
+} from '../limits.js';
 import type { Roster, RosterEntry, RosterLog } from '../transport/roster.js';
 import type { Clock, Timer } from '../util/clock.js';
 import type { Join } from '../wire/control.js';
@@ -15,6 +21,8 @@ export interface GateOptions {
   last: Roster | undefined;
   /** The last epoch that the peer in this host's process was on; 0 if none. */
   lastEpoch: number;
+  /** The process of the host before, if it answers nobody: its own peer is not waited for. */
+  hung?: number | undefined;
   roster: RosterLog;
   /** Whether it is certain that this process has ended. */
   isGone(pid: number, pidNamespace: string | undefined): boolean;
@@ -34,8 +42,10 @@ interface Attendant {
 export class Gate {
   readonly #options: GateOptions;
   readonly #last: Roster | undefined;
-  /** Those on the last roster that are not back. */
+  /** Those on the last roster that are not back… */
   readonly #missing: Map<string, RosterEntry>;
+  /** …and those of them that nobody waits for, since they hang. */
+  readonly #hung: Map<string, RosterEntry>;
   readonly #present = new Map<string, Attendant>();
   #previous: number | undefined;
   #timer: Timer | undefined;
@@ -45,10 +55,11 @@ export class Gate {
 
   constructor(options: GateOptions) {
     this.#options = options;
-    const { last, lastEpoch } = options;
+    const { last, lastEpoch, hung } = options;
     // a roster older than what our own peer has seen is not the last one
     this.#last = last !== undefined && last.epoch >= lastEpoch ? last : undefined;
     this.#missing = new Map(this.#last?.entries);
+    this.#hung = takeProcess(this.#missing, hung);
   }
 
   get isOpen(): boolean {
@@ -59,7 +70,7 @@ export class Gate {
   start(): void {
     const now = this.#options.clock.now();
     this.#lookedAt = now;
-    this.#giveUpAt = now + GATE_TIMEOUT;
+    this.#giveUpAt = now + this.#timeout;
     this.#look();
   }
 
@@ -75,6 +86,7 @@ export class Gate {
     const attendant = { peer, join, late: this.isOpen && join.lastEpoch > 0 };
     this.#present.set(peer.hex, attendant);
     this.#missing.delete(peer.hex);
+    this.#hung.delete(peer.hex);
     if (this.isOpen) this.#options.roster.joined(entryOf(attendant));
     // behind the present frame: whoever joins in the same turn is let in with it
     else if (this.#isComplete) this.#options.clock.defer(() => this.#openIfComplete());
@@ -96,7 +108,11 @@ export class Gate {
   /** Those that are neither back nor known to be dead; undefined when nobody can say who they are. */
   get unaccounted(): readonly RosterEntry[] | undefined {
     if (this.#last === undefined && this.#options.lastEpoch > 0) return undefined;
-    return [...this.#missing.values()];
+    return [...this.#missing.values(), ...this.#hung.values()];
+  }
+
+  get #timeout(): number {
+    return this.#last === undefined ? BLIND_GATE_TIMEOUT : GATE_TIMEOUT;
   }
 
   get #isComplete(): boolean {
@@ -114,7 +130,7 @@ export class Gate {
     const now = clock.now();
     const overslept = now - this.#lookedAt - this.#delay;
     // who was suspended itself has no right to judge who is late
-    if (overslept > STALL_THRESHOLD) this.#giveUpAt = now + GATE_TIMEOUT;
+    if (overslept > STALL_THRESHOLD) this.#giveUpAt = now + this.#timeout;
     this.#lookedAt = now;
     this.#forgetTheDead();
     if (this.#isComplete || now >= this.#giveUpAt) return this.#open();
@@ -125,11 +141,11 @@ export class Gate {
   #forgetTheDead(): void {
     // many peers may be of one process
     const verdicts = new Map<string, boolean>();
-    for (const { id, pid, pidNamespace } of this.#missing.values()) {
+    for (const { id, pid, pidNamespace } of [...this.#missing.values(), ...this.#hung.values()]) {
       const key = `${pid} ${pidNamespace}`;
       const isGone = verdicts.get(key) ?? this.#options.isGone(pid, pidNamespace);
       verdicts.set(key, isGone);
-      if (isGone) this.#missing.delete(id);
+      if (isGone && !this.#missing.delete(id)) this.#hung.delete(id);
     }
   }
 
@@ -160,6 +176,17 @@ export class Gate {
     // it joined in that epoch's gate, and had not read OPEN when its host died: nothing was settled without it
     return lastEpoch < previous && !entry.whole;
   }
+}
+
+/**
+ * Takes the peers of a process out of `entries`. Of several namespaces, which is its own cannot be told: then nobody is
+ * taken.
+ */
+function takeProcess(entries: Map<string, RosterEntry>, pid: number | undefined): Map<string, RosterEntry> {
+  const own = [...entries.values()].filter((entry) => entry.pid === pid);
+  if (new Set(own.map(({ pidNamespace }) => pidNamespace)).size > 1) return new Map();
+  for (const { id } of own) entries.delete(id);
+  return new Map(own.map((entry) => [entry.id, entry]));
 }
 
 function entryOf({ peer, join, late }: Attendant): RosterEntry {

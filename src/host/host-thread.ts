@@ -15,6 +15,8 @@ export interface HostThreadData {
 export interface FoundDead {
   readonly dead: number;
   readonly lastEpoch: number;
+  /** The process of that host, when it is there and answers nobody. */
+  readonly hung?: number | undefined;
 }
 
 /** Main thread → worker. */

@@ -20,12 +20,13 @@ port.on('message', (command: HostCommand) => {
   else void host?.close();
 });
 
-async function stand({ dead, lastEpoch }: FoundDead): Promise<void> {
+async function stand({ dead, lastEpoch, hung }: FoundDead): Promise<void> {
   try {
     host = await runHost({
       bus,
       dead,
       lastEpoch,
+      hung,
       clock: systemClock,
       endpoints: socketEndpoints(systemClock),
       ownerId: ownerId && peerIdAt(ownerId, 0),

@@ -19,6 +19,8 @@ export interface RunHostOptions {
   dead: number;
   /** The last epoch that the peer in this process was on; 0 if none. */
   lastEpoch: number;
+  /** The process of the host before, when it is there and answers nobody. */
+  hung?: number | undefined;
   clock: Clock;
   endpoints: Endpoints;
   /** The peer in whose process the host runs, if it has one. */
@@ -31,6 +33,7 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
   const { bus, dead, lastEpoch, clock, endpoints, ownerId, onPeersChanged } = options;
   const hostId = peerIdAt(clock.randomBytes(PEER_ID_BYTES), 0);
   const epoch = dead + 1;
+  const roster = new RosterFile(bus, epoch, clock);
   let relay: Relay | undefined;
   let end: (cause: Error | undefined) => void = () => {};
   const closed = new Promise<Error | undefined>((resolve) => {
@@ -43,6 +46,7 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
     hostId: hostId.bytes,
     onLink: ({ pipe, peerId }) => relay?.admit(pipe, peerIdAt(peerId, 0)),
     onFenced: () => {
+      roster.restore();
       relay?.destroy();
       end(new Error(`epoch ${epoch} was overtaken, or its pointer was removed`));
     },
@@ -50,12 +54,12 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
   if (reign === undefined) return undefined;
   const last = await readRosterBefore(reign, bus, clock);
   if (!reign.stillReigns()) return undefined;
-  const roster = new RosterFile(bus, epoch, clock);
   void closed.then(() => roster.close());
   const gate = new Gate({
     clock,
     last,
     lastEpoch,
+    hung: options.hung,
     roster,
     isGone: isProcessGone,
     onOpen: (previous, absent) => {

@@ -32,7 +32,7 @@ import type {
 } from './api.js';
 import { Asker } from './asker.js';
 import { Claims } from './claims.js';
-import { Connection } from './connection.js';
+import { Connection, type ConnectionOptions } from './connection.js';
 import { EventHub } from './event-hub.js';
 import type { Gap } from './gap.js';
 import { type Ask, asks } from './host-queries.js';
@@ -70,7 +70,7 @@ export interface OpenBusOptions {
   reconnectTimeout: number;
   signal: AbortSignal | undefined;
   /** Resolves to a link with a host, which may be one that this process starts. */
-  reach(context: { lastEpoch: number; signal: AbortSignal; onFailure(failure: Error): void }): Promise<Link>;
+  reach: ConnectionOptions['reach'];
   /** The epoch of the host that this Bus started and that still runs. */
   hostedEpoch(): number | undefined;
   /** Calls `onSuccessor` once when another host has replaced the one of this epoch, at once if it has already. */

@@ -3,6 +3,7 @@
 import { MailslotError } from '../errors.js';
 import { RETRY_DELAY_MAX, RETRY_DELAY_MIN } from '../limits.js';
 import type { Link } from '../transport/link.js';
+import type { Suspicion } from '../transport/patience.js';
 import { Backoff } from '../util/backoff.js';
 import { type Clock, type Timer, wait } from '../util/clock.js';
 import type { BusState } from './api.js';
@@ -17,7 +18,12 @@ export interface ConnectionOptions {
   reconnectTimeout: number;
   signal: AbortSignal | undefined;
   /** Resolves to a link with a host, whoever that is. Rejects only when trying again cannot help, or when aborted. */
-  reach(context: { lastEpoch: number; signal: AbortSignal; onFailure(failure: Error): void }): Promise<Link>;
+  reach(context: {
+    lastEpoch: number;
+    suspicion: Suspicion | undefined;
+    signal: AbortSignal;
+    onFailure(failure: Error): void;
+  }): Promise<Link>;
   /** Makes the session of a link; calls `opened` when its gate is open and `ended` once at its end. */
   begin(
     link: Link,
@@ -41,6 +47,7 @@ export class Connection {
   #session: PeerSession | undefined;
   #epoch = 0;
   #isLate = false;
+  #suspicion: Suspicion | undefined;
   #lastFailure: Error | undefined;
   #patience: Timer | undefined;
   #left = Promise.resolve();
@@ -113,6 +120,7 @@ export class Connection {
       try {
         const link = await this.#options.reach({
           lastEpoch: this.#epoch,
+          suspicion: this.#takeSuspicion(),
           signal: this.#controller.signal,
           onFailure: (failure) => {
             this.#lastFailure = failure;
@@ -144,6 +152,8 @@ export class Connection {
         opened: (epoch) => this.#connected(epoch),
         ended: (cause) => {
           succession?.close();
+          const since = session.overdueSince;
+          if (since !== undefined) this.#suspicion = { epoch: link.epoch, since };
           this.#disconnected(cause);
           if (isFatal(cause)) reject(cause);
           else resolve();
@@ -174,6 +184,12 @@ export class Connection {
     this.#patience ??= this.#losePatience();
     this.#options.onDisconnected(this.#epoch, cause);
     this.#options.onReconnecting();
+  }
+
+  #takeSuspicion(): Suspicion | undefined {
+    const suspicion = this.#suspicion;
+    this.#suspicion = undefined;
+    return suspicion;
   }
 
   #losePatience(): Timer {

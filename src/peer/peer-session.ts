@@ -1,7 +1,7 @@
 // One link as the peer sees it: WELCOME, JOIN, OPEN, then frames both ways until it ends. It takes the stream
 // apart, hands each frame to whom it concerns, and keeps what is sent in order. Nothing here outlives the link.
 import { isErrorCode, MailslotError } from '../errors.js';
-import { PEER_PING_DELAY, SILENCE_TIMEOUT, STALL_THRESHOLD } from '../limits.js';
+import { PEER_PING_DELAY, PING_INTERVAL, SILENCE_TIMEOUT, STALL_THRESHOLD } from '../limits.js';
 import type { Link } from '../transport/link.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { PartQueue } from '../util/part-queue.js';
@@ -74,6 +74,7 @@ export class PeerSession {
   #lookAt = 0;
   #lookTimer: Timer | undefined;
   #pong: Buffer | undefined;
+  #overdueSince: number | undefined;
 
   constructor(options: PeerSessionOptions) {
     this.#options = options;
@@ -97,6 +98,11 @@ export class PeerSession {
   /** Whether the host may have dropped messages for this peer without having told it. */
   get mayHaveMissed(): boolean {
     return this.#reading.mayHaveMissed;
+  }
+
+  /** When the host should have been heard, monotonic; undefined unless that is why the session has ended. */
+  get overdueSince(): number | undefined {
+    return this.#overdueSince;
   }
 
   /** Bytes on their way out of this process. */
@@ -315,6 +321,7 @@ export class PeerSession {
     if (now - this.#lookAt > STALL_THRESHOLD) this.#lastHeard = now;
     const silence = now - this.#lastHeard;
     if (silence >= SILENCE_TIMEOUT) {
+      this.#overdueSince = this.#lastHeard + PING_INTERVAL;
       const message = `the host has said nothing for ${Math.round(silence)} ms`;
       return this.end(new MailslotError('MAILSLOT_UNREACHABLE', message));
     }

@@ -1,10 +1,10 @@
 // Pointer files: `e<N>` says where the host of epoch N listens. The highest number is current, and is never
 // removed, so that no number is ever given twice. It reads and writes files; who lives, election.ts finds out.
-import { readdirSync, readFileSync, unlinkSync, utimesSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, unlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { MAX_POINTER_BYTES } from '../limits.js';
 import type { Clock } from '../util/clock.js';
-import { patiently, unless } from '../util/errno.js';
+import { errnoOf, patiently, unless } from '../util/errno.js';
 import { type BusDirectory, endpointPath, isEndpoint } from './bus-directory.js';
 import { createLinked, readPrivate, removeStrays } from './private-file.js';
 
@@ -22,6 +22,11 @@ export interface HighestEpoch {
   /** Undefined when its pointer is empty or malformed: nobody can be reached there, its host counts as dead. */
   readonly pointer: Pointer | undefined;
 }
+
+// Both say something of this process or this machine, and nothing of the files.
+const OUT_OF_DESCRIPTORS = ['EMFILE', 'ENFILE'];
+// A disk that is faulty for a moment, memory that is short, a scanner of Windows: the files may be what they were.
+const UNREADABLE = ['EIO', 'EACCES', 'EPERM', 'EBUSY', 'EAGAIN', 'ENOMEM'];
 
 const POINTER = /^e([1-9][0-9]{0,14})$/;
 const OF_AN_EPOCH = /^(?:[eprw]|c(?=[0-9]+-))([1-9][0-9]{0,14})(?:-[0-9]+)?$/;
@@ -65,20 +70,47 @@ export function highestEpoch(bus: BusDirectory): number {
   }
 }
 
+/** What the disk says of a reign: it goes on, it is over, or nothing at present. */
+export type Standing = 'current' | 'over' | 'unknown';
+
 /**
  * Whether this pointer is in its place and the highest, and the key of the bus still the same. Synchronous: a host asks before it writes anything.
  */
-export function isCurrent(bus: BusDirectory, pointer: Pointer, key: Uint8Array): boolean {
+export function standingOf(bus: BusDirectory, pointer: Pointer, key: Uint8Array): Standing {
   try {
-    if (highestOf(readdirSync(bus.path)) !== pointer.epoch) return false;
-    if (!readFileSync(join(bus.path, 'key')).equals(key)) return false;
-    return readFileSync(pointerPath(bus, pointer.epoch), 'utf8') === formatPointer(pointer);
-  } catch {
-    return false;
+    return isCurrent(bus, pointer, key) ? 'current' : 'over';
+  } catch (error) {
+    const errno = errnoOf(error) ?? '';
+    if (OUT_OF_DESCRIPTORS.includes(errno)) return standingByNames(bus, pointer);
+    return UNREADABLE.includes(errno) ? 'unknown' : 'over';
   }
 }
 
-/** Shows cleaners of old files that this one is in use. It never fails: a pointer that is gone, isCurrent finds. */
+/** The same without opening anything. That the key was replaced shows only once files can be opened again. */
+function standingByNames(bus: BusDirectory, { epoch }: Pointer): Standing {
+  // who overtakes an epoch takes the next number, and that is pruned together with this one at the earliest
+  const [own, next, key] = [`e${epoch}`, `e${epoch + 1}`, 'key'].map((name) => isThere(join(bus.path, name)));
+  if (own === undefined || next === undefined || key === undefined) return 'unknown';
+  return own && key && !next ? 'current' : 'over';
+}
+
+/** Undefined when that cannot be told. */
+function isThere(path: string): boolean | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws the system's error */
+function isCurrent(bus: BusDirectory, pointer: Pointer, key: Uint8Array): boolean {
+  if (highestOf(readdirSync(bus.path)) !== pointer.epoch) return false;
+  if (!readFileSync(join(bus.path, 'key')).equals(key)) return false;
+  return readFileSync(pointerPath(bus, pointer.epoch), 'utf8') === formatPointer(pointer);
+}
+
+/** Shows cleaners of old files that this one is in use. It never fails: a pointer that is gone, standingOf finds. */
 export function touchPointer(bus: BusDirectory, epoch: number, clock: Clock): void {
   const seconds = clock.wallTime() / 1_000;
   try {

@@ -4,22 +4,18 @@
 
 import { existsSync } from 'node:fs';
 import { MailslotError } from '../errors.js';
-import {
-  HANDSHAKE_TIMEOUT,
-  HUNG_HOST_ATTEMPTS,
-  HUNG_HOST_TIMEOUT,
-  RETRY_DELAY_MAX,
-  RETRY_DELAY_MIN,
-  STALL_THRESHOLD,
-} from '../limits.js';
+import { RETRY_DELAY_MAX, RETRY_DELAY_MIN, SLOW_ATTEMPT } from '../limits.js';
 import { Backoff } from '../util/backoff.js';
 import { type Clock, wait } from '../util/clock.js';
 import { errnoOf } from '../util/errno.js';
 import { type BusDirectory, endpointPath, secureBusDirectory, unusable } from './bus-directory.js';
 import { readOrCreateKey } from './bus-key.js';
 import { anchorEpochs, type HighestEpoch, type Pointer, readHighest } from './epochs.js';
+import type { FolderWatch } from './folder-watch.js';
 import { type ConnectOptions, connectLink, type Link, LinkFailure } from './link.js';
+import { Patience, type Suspicion } from './patience.js';
 import type { Endpoints } from './pipe.js';
+import { watchSuccession } from './succession.js';
 
 export interface FindHostOptions {
   clock: Clock;
@@ -28,14 +24,23 @@ export interface FindHostOptions {
   peerId: Uint8Array;
   /** The last epoch this peer was on; 0 if none. A first epoch is chosen above it. @default 0 */
   lastEpoch?: number | undefined;
+  /** The host that this peer has just left because it was silent. */
+  suspicion?: Suspicion | undefined;
   /** Ends the search; its reason is thrown. */
   signal?: AbortSignal | undefined;
   /** An attempt failed and another follows. */
   onFailure?: ((failure: LinkFailure, epoch: number) => void) | undefined;
 }
 
-/** A link to the host, or the epoch above which one may stand for election, since no host of it lives. */
-export type FoundHost = { readonly link: Link } | { readonly link: undefined; readonly dead: number };
+/** No host of this epoch lives: one may stand for election to the next one. */
+export interface DeadHost {
+  readonly link: undefined;
+  readonly dead: number;
+  /** Its process, when it is there and answers nobody. */
+  readonly hung?: number | undefined;
+}
+
+export type FoundHost = { readonly link: Link } | DeadHost;
 
 /**
  * Looks for the host until there is an answer.
@@ -45,7 +50,7 @@ export type FoundHost = { readonly link: Link } | { readonly link: undefined; re
 export async function findHost(bus: BusDirectory, options: FindHostOptions): Promise<FoundHost> {
   const { clock, signal } = options;
   const backoff = new Backoff(clock, { min: RETRY_DELAY_MIN, max: RETRY_DELAY_MAX });
-  const patience = new Patience(clock);
+  const patience = new Patience(clock, options.suspicion);
   for (;;) {
     signal?.throwIfAborted();
     const current = await readCurrent(bus, options);
@@ -53,21 +58,15 @@ export async function findHost(bus: BusDirectory, options: FindHostOptions): Pro
     const { epoch, pointer, key } = current;
     if (!pointer || isGone(pointer)) return { link: undefined, dead: epoch };
     const startedAt = clock.now();
-    const outcome = await attempt(
-      {
-        ...options,
-        endpoint: endpointPath(bus, pointer.endpoint),
-        epoch,
-        key,
-        timeout: patience.left(epoch),
-      },
-      patience,
-    );
-    if (outcome instanceof LinkFailure) options.onFailure?.(outcome, epoch);
-    else if (outcome) return { link: outcome };
-    if (outcome?.verdict === 'dead' || patience.isOver(epoch, startedAt))
-      return { link: undefined, dead: epoch };
-    if (outcome) await wait(clock, backoff.next(), signal);
+    const endpoint = endpointPath(bus, pointer.endpoint);
+    const timeout = patience.left(epoch);
+    const outcome = await attempt(bus, { ...options, endpoint, epoch, key, timeout }, patience);
+    if (outcome === undefined) continue;
+    if (!(outcome instanceof LinkFailure)) return { link: outcome };
+    options.onFailure?.(outcome, epoch);
+    if (outcome.verdict === 'dead') return { link: undefined, dead: epoch };
+    if (patience.isOver(epoch, startedAt)) return { link: undefined, dead: epoch, hung: pointer.pid };
+    await wait(clock, backoff.next(), signal);
   }
 }
 
@@ -93,14 +92,40 @@ async function readCurrent(
   }
 }
 
-/** The link; why there is none; or undefined when the key may just have changed and is to be read once more. */
-async function attempt(options: ConnectOptions, patience: Patience): Promise<Link | LinkFailure | undefined> {
+/** The link; why there is none; or undefined when key or pointer may just have changed and are to be read once more. */
+async function attempt(
+  bus: BusDirectory,
+  options: ConnectOptions,
+  patience: Patience,
+): Promise<Link | LinkFailure | undefined> {
   try {
-    return await connectLink(options);
+    return await connectUnlessReplaced(bus, options);
   } catch (error) {
+    if (error instanceof Replaced) return undefined;
     if (error instanceof LinkFailure) return error;
     if (MailslotError.is(error, 'MAILSLOT_BAD_KEY') && patience.forgivesKey(options.epoch)) return undefined;
     throw error;
+  }
+}
+
+class Replaced extends Error {}
+
+// Who waits for a hung host to the end comes too late for the gate of its successor. An attempt that takes no time, as
+// nearly all of them do, needs no watch: a crowd that comes back would start one each.
+async function connectUnlessReplaced(bus: BusDirectory, options: ConnectOptions): Promise<Link> {
+  const { clock, epoch, signal } = options;
+  const controller = new AbortController();
+  const replaced = (): void => controller.abort(new Replaced());
+  let watch: FolderWatch | undefined;
+  const timer = clock.setTimer(SLOW_ATTEMPT, () => {
+    watch = watchSuccession(bus, epoch, replaced);
+  });
+  try {
+    const either = signal ? AbortSignal.any([signal, controller.signal]) : controller.signal;
+    return await connectLink({ ...options, signal: either });
+  } finally {
+    timer.cancel();
+    watch?.close();
   }
 }
 
@@ -112,53 +137,5 @@ function isGone({ pid }: Pointer): boolean {
     return false;
   } catch (error) {
     return errnoOf(error) === 'ESRCH';
-  }
-}
-
-/**
- * How long a host that answers no handshake is given. Counted is only time in which we were awake: a gap longer
- * than an attempt can take was our own stall, and the host starts with a clean sheet.
- */
-class Patience {
-  readonly #clock: Clock;
-  #epoch = 0;
-  #attempts = 0;
-  #since = 0;
-  #lastLook = 0;
-  #keyForgiven = 0;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  /** To be called after each attempt that failed, with the time it began. */
-  isOver(epoch: number, startedAt: number): boolean {
-    const now = this.#clock.now();
-    const longest = HANDSHAKE_TIMEOUT + RETRY_DELAY_MAX + STALL_THRESHOLD;
-    if (epoch !== this.#epoch) this.#startOver(epoch, startedAt);
-    else if (now - this.#lastLook > longest) this.#startOver(epoch, now);
-    this.#lastLook = now;
-    this.#attempts += 1;
-    return this.#attempts >= HUNG_HOST_ATTEMPTS && now - this.#since >= HUNG_HOST_TIMEOUT;
-  }
-
-  /** How long the next attempt may take: the last one ends when patience does. */
-  left(epoch: number): number {
-    if (epoch !== this.#epoch || this.#attempts + 1 < HUNG_HOST_ATTEMPTS) return HANDSHAKE_TIMEOUT;
-    const left = this.#since + HUNG_HOST_TIMEOUT - this.#clock.now();
-    return Math.min(HANDSHAKE_TIMEOUT, Math.max(RETRY_DELAY_MAX, left));
-  }
-
-  /** Whether this is the first wrong key in this epoch. */
-  forgivesKey(epoch: number): boolean {
-    const first = this.#keyForgiven !== epoch;
-    this.#keyForgiven = epoch;
-    return first;
-  }
-
-  #startOver(epoch: number, since: number): void {
-    this.#epoch = epoch;
-    this.#attempts = 0;
-    this.#since = since;
   }
 }

@@ -2,7 +2,7 @@
 // certain, and notice when the reign is over. What is said on the links is the host's matter.
 import { existsSync } from 'node:fs';
 import { MailslotError } from '../errors.js';
-import { POINTER_INTERVAL, POINTER_TOUCH_INTERVAL, STALL_THRESHOLD } from '../limits.js';
+import { BLIND_REIGN_TIMEOUT, POINTER_INTERVAL, POINTER_TOUCH_INTERVAL, STALL_THRESHOLD } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
 import {
   type BusDirectory,
@@ -14,10 +14,10 @@ import {
 import { readOrCreateKey } from './bus-key.js';
 import {
   claimEpoch,
-  isCurrent,
   type Pointer,
   pruneEpochs,
   readHighest,
+  standingOf,
   touchPointer,
   withdrawEpoch,
 } from './epochs.js';
@@ -108,6 +108,8 @@ export class Reign {
   #timer: Timer;
   #touchedAt: number;
   #lookedAt: number;
+  /** When it was certain for the last time that the reign goes on. */
+  #sureAt: number;
   #over = false;
 
   constructor(bus: BusDirectory, parts: ReignParts) {
@@ -116,7 +118,7 @@ export class Reign {
     this.epoch = parts.pointer.epoch;
     this.endpoint = parts.listener.endpoint;
     this.#watch = watchFolder(bus.path, () => this.stillReigns());
-    this.#touchedAt = this.#lookedAt = parts.clock.now();
+    this.#touchedAt = this.#lookedAt = this.#sureAt = parts.clock.now();
     this.#timer = this.#setTimer();
   }
 
@@ -133,9 +135,7 @@ export class Reign {
   /** Looks whether the pointer is in its place and the highest, and leads here; if not, the reign ends here and now. */
   stillReigns(): boolean {
     if (this.#over) return false;
-    this.#lookedAt = this.#parts.clock.now();
-    const { pointer, key, listener } = this.#parts;
-    if (listener.isInPlace() && isCurrent(this.#bus, pointer, key)) return true;
+    if (this.#goesOn()) return true;
     void this.close();
     this.#parts.onFenced();
     return false;
@@ -164,6 +164,17 @@ export class Reign {
     this.#watch.close();
     this.#parts.acceptor.close();
     await this.#parts.listener.close();
+  }
+
+  #goesOn(): boolean {
+    const { pointer, key, listener, clock } = this.#parts;
+    const now = clock.now();
+    this.#lookedAt = now;
+    if (!listener.isInPlace()) return false;
+    const standing = standingOf(this.#bus, pointer, key);
+    if (standing === 'current') this.#sureAt = now;
+    // A host that cannot look is no worse than others; but only for as long as nobody can have replaced it.
+    return standing === 'current' || (standing === 'unknown' && now - this.#sureAt < BLIND_REIGN_TIMEOUT);
   }
 
   #touch(): void {

@@ -9,7 +9,8 @@ import { closeSync, constants, fchmodSync, openSync, readdirSync, renameSync, wr
 import { join } from 'node:path';
 import { MAX_ROSTER_BYTES, ROSTER_SPARE_LINES } from '../limits.js';
 import type { Clock } from '../util/clock.js';
-import type { BusDirectory } from './bus-directory.js';
+import { type BusDirectory, secureBusDirectory } from './bus-directory.js';
+import { highestEpoch } from './epochs.js';
 import { readPrivate } from './private-file.js';
 
 /** One peer as its host knew it. */
@@ -91,6 +92,7 @@ export function parseRoster(epoch: number, text: string): Roster | undefined {
 /** The roster that a host writes. */
 export class RosterFile implements RosterLog {
   readonly #bus: BusDirectory;
+  readonly #epoch: number;
   readonly #path: string;
   readonly #clock: Clock;
   readonly #entries = new Map<string, RosterEntry>();
@@ -100,6 +102,7 @@ export class RosterFile implements RosterLog {
 
   constructor(bus: BusDirectory, epoch: number, clock: Clock) {
     this.#bus = bus;
+    this.#epoch = epoch;
     this.#path = rosterPath(bus, epoch);
     this.#clock = clock;
   }
@@ -117,6 +120,21 @@ export class RosterFile implements RosterLog {
 
   left(id: string): void {
     if (this.#entries.delete(id)) this.#append(`- ${id}\n`);
+  }
+
+  /**
+   * Leaves the next host what it needs where somebody deleted the folder: the roster, and behind it an empty pointer of this
+   * epoch, above which that host is elected. For a host that is fenced, before its peers hear of that.
+   */
+  restore(): void {
+    if (!this.#isOpen || this.#entries.size === 0 || highestEpoch(this.#bus) > 0) return;
+    try {
+      secureBusDirectory(this.#bus);
+      this.#rewrite();
+      writePrivate(join(this.#bus.path, `e${this.#epoch}`), '');
+    } catch {
+      // It is still being deleted, or somebody was faster: then a host is elected that does not know whom to wait for.
+    }
   }
 
   /** What was written stays, for the next host. */

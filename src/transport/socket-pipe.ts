@@ -1,6 +1,6 @@
 // Pipes over Unix sockets and Windows named pipes: the only place that touches node:net. It neither chooses
 // endpoints nor retries. Nothing here keeps the process alive.
-import { chmodSync, existsSync } from 'node:fs';
+import { chmodSync, statSync } from 'node:fs';
 import net from 'node:net';
 import { LISTEN_BACKLOG } from '../limits.js';
 import type { Clock } from '../util/clock.js';
@@ -114,9 +114,14 @@ class SocketListener implements Listener {
     this.#server = server;
   }
 
-  // The name of a Windows pipe cannot be deleted.
+  // The name of a Windows pipe cannot be deleted. A disk that cannot be read is no proof that the socket has gone.
   isInPlace(): boolean {
-    return process.platform === 'win32' || existsSync(this.endpoint);
+    if (process.platform === 'win32') return true;
+    try {
+      return statSync(this.endpoint, { throwIfNoEntry: false }) !== undefined;
+    } catch {
+      return true;
+    }
   }
 
   // Not the callback of server.close(): that one waits for every connection to end.

@@ -1,7 +1,7 @@
 // The gate: whom it waits for, how long, and who is told that messages may have passed by.
 import { describe, expect, it } from 'vitest';
 import { Gate } from '../../src/host/gate.js';
-import { GATE_LOOK_INTERVAL, GATE_TIMEOUT, STALL_THRESHOLD } from '../../src/limits.js';
+import { BLIND_GATE_TIMEOUT, GATE_LOOK_INTERVAL, GATE_TIMEOUT, STALL_THRESHOLD } from '../../src/limits.js';
 import type { Roster, RosterEntry } from '../../src/transport/roster.js';
 import type { Join } from '../../src/wire/control.js';
 import { type PeerId, peerIdAt } from '../../src/wire/peer-id.js';
@@ -35,6 +35,7 @@ function joinOf(pid: number, changes: Partial<Join> = {}): Join {
 interface BenchOptions {
   last: Roster | undefined;
   lastEpoch?: number;
+  hung?: number;
 }
 
 /** A gate that was started, and everything it did. */
@@ -46,13 +47,14 @@ class GateBench {
   readonly log: string[] = [];
   readonly gate: Gate;
 
-  constructor({ last, lastEpoch = 0 }: BenchOptions = { last: roster(entry('a', 1), entry('b', 2)) }) {
+  constructor({ last, lastEpoch = 0, hung }: BenchOptions = { last: roster(entry('a', 1), entry('b', 2)) }) {
     const note = ({ id, whole }: RosterEntry): string =>
       `${Buffer.from(id, 'hex').toString().trim()}:${whole}`;
     this.gate = new Gate({
       clock: this.clock,
       last,
       lastEpoch,
+      hung,
       isGone: (pid) => this.gone.has(pid),
       roster: {
         opened: (entries) => this.log.push(`open ${[...entries].map(note).join(' ')}`),
@@ -94,10 +96,10 @@ describe('the gate opens', () => {
     expect(new GateBench({ last: undefined }).start().opened).toEqual([0]);
   });
 
-  it('after two seconds for a peer that finds no roster', () => {
+  it('after one second for a peer that finds no roster', () => {
     const bench = new GateBench({ last: undefined, lastEpoch: LAST }).start();
     bench.join('a', 1);
-    bench.clock.advance(GATE_TIMEOUT - GATE_LOOK_INTERVAL);
+    bench.clock.advance(BLIND_GATE_TIMEOUT - GATE_LOOK_INTERVAL);
     expect(bench.opened).toEqual([]);
     bench.clock.advance(2 * GATE_LOOK_INTERVAL);
     expect(bench.opened).toEqual([LAST]);
@@ -149,6 +151,41 @@ describe('the gate opens', () => {
     bench.join('b', 2);
     expect(bench.opened).toEqual([]);
     bench.join('a', 1);
+    expect(bench.opened).toEqual([LAST]);
+  });
+
+  it('without waiting for the peers in the process of a hung host, which count as absent and not as dead', () => {
+    const entries = [entry('a', 1), entry('hung', 2), entry('beside', 2)];
+    const bench = new GateBench({ last: roster(...entries), hung: 2 }).start();
+    expect(bench.opened).toEqual([]);
+    bench.join('a', 1);
+    expect(bench.opened).toEqual([LAST]);
+    expect(bench.absent).toEqual(['hung', 'beside']);
+    expect(bench.gate.unaccounted?.map(({ pid }) => pid)).toEqual([2, 2]);
+  });
+
+  it('with those of a hung host that have woken in time', () => {
+    const bench = new GateBench({ last: roster(entry('a', 1), entry('hung', 2)), hung: 2 }).start();
+    bench.join('hung', 2);
+    bench.join('a', 1);
+    expect(bench.absent).toEqual([]);
+    expect(bench.gate.unaccounted).toEqual([]);
+    expect(bench.isLate('hung')).toBe(false);
+  });
+
+  it('without those of a hung host that have been killed meanwhile', () => {
+    const bench = new GateBench({ last: roster(entry('a', 1), entry('hung', 2)), hung: 2 }).start();
+    bench.gone.add(2);
+    bench.clock.advance(2 * GATE_LOOK_INTERVAL);
+    expect(bench.opened).toEqual([]);
+    expect(bench.gate.unaccounted?.map(({ pid }) => pid)).toEqual([1]);
+  });
+
+  it('after waiting for everybody where the number of a hung process means two of them', () => {
+    const elsewhere = entry('elsewhere', 2, { pidNamespace: 'pid:[2]' });
+    const bench = new GateBench({ last: roster(entry('hung', 2), elsewhere), hung: 2 }).start();
+    expect(bench.opened).toEqual([]);
+    bench.clock.advance(GATE_TIMEOUT + GATE_LOOK_INTERVAL);
     expect(bench.opened).toEqual([LAST]);
   });
 

@@ -1,5 +1,5 @@
-// Files of a bus are deleted under it: within 2 s there is another host, and then everybody is on it. How long that takes is up
-// to its gate, and not timed here.
+// Files of a bus are deleted under it: within 2 s there is another host, and everybody is on it. The long form is in
+// scripts/torture/deleted.ts.
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Bus } from 'mailslot';
@@ -9,6 +9,8 @@ import { busFolder, joinBus } from '../support/scratch.js';
 import { eventually } from '../support/waiting.js';
 
 const HEALED_WITHIN = 2_000;
+/** For a machine that is busy with other tests. */
+const ALLOWANCE = 1_000;
 
 interface Scene {
   directory: string;
@@ -31,16 +33,16 @@ const epochsOf = async ({ children, own }: Scene): Promise<number[]> => {
   return [...others, own.state === 'connected' ? own.epoch : 0];
 };
 
-/** Resolves when all are on one host of a later epoch; fails when that host comes later than promised. */
+/** Resolves when all are on one host of a later epoch; fails when that takes longer than promised. */
 async function healed(scene: Scene, epoch: number): Promise<void> {
   const start = performance.now();
   await eventually(() => highestEpoch(scene) > epoch, 'another host');
   expect(performance.now() - start).toBeLessThan(HEALED_WITHIN);
-  // without a roster the new host keeps its gate shut for 2 s more
   await eventually(async () => {
     const [first, ...others] = await epochsOf(scene);
     return first! > epoch && others.every((other) => other === first);
   }, 'one host for all');
+  expect(performance.now() - start).toBeLessThan(HEALED_WITHIN + ALLOWANCE);
 }
 
 const bus = ({ directory }: Scene) => join(directory, 'b-test');
@@ -71,7 +73,7 @@ const DELETED: [string, (scene: Scene) => string[]][] = [
   ['whole directory', ({ directory }) => [directory]],
 ];
 
-it('a deleted endpoint, pointer, key, folder or directory: another host within 2 s, then everybody on it', async () => {
+it('a deleted endpoint, pointer, key, folder or directory: within 2 s another host and everybody on it', async () => {
   const present = await scene();
   const { own, children } = present;
   const slot = await own.subscribe<string>('n');

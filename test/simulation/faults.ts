@@ -31,6 +31,10 @@ export function inflict(world: World, fault: Fault): void {
       return world.sleep(dice.delay(1_000, 60_000));
     case 'set-clock':
       return setClock(world);
+    case 'exhaust':
+      return anybody(world).exhaust(dice.delay(50, 3_000));
+    case 'exhaust-host':
+      return (world.hosting ?? anybody(world)).exhaust(dice.delay(50, dice.pick([2_000, 12_000])));
     case 'cut-link':
       return anybody(world).cut();
     case 'join':

@@ -152,8 +152,8 @@ export const MUTANTS: readonly Mutant[] = [
     ...one(
       'skips the fence',
       'transport/epochs.js',
-      'if (highestOf(readdirSync(bus.path)) !== pointer.epoch)\n            return false;\n        if (!readFileSync',
-      'return true;\n        if (!readFileSync',
+      'if (highestOf(readdirSync(bus.path)) !== pointer.epoch)\n        return false;\n    if (!readFileSync',
+      'return true;\n    if (!readFileSync',
     ),
     elections: true,
   },

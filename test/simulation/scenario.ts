@@ -14,6 +14,8 @@ export type Fault =
   | 'sleep'
   | 'set-clock'
   | 'cut-link'
+  | 'exhaust'
+  | 'exhaust-host'
   | 'join'
   | 'close'
   | 'drain'
@@ -28,10 +30,12 @@ const WEIGHTS: readonly [Fault, number][] = [
   ['block-program', 4],
   ['suspend', 3],
   ['suspend-host', 1],
-  ['suspend-for-long', 3],
+  ['suspend-for-long', 4],
   ['sleep', 1],
   ['set-clock', 1],
   ['cut-link', 2],
+  ['exhaust', 1],
+  ['exhaust-host', 1],
   ['join', 3],
   ['close', 1],
   ['drain', 1],

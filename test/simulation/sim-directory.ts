@@ -3,6 +3,14 @@
 import type { Roster, RosterEntry, RosterLog } from '../../src/transport/roster.js';
 import type { SimHost } from './sim-host.js';
 
+/** Where a host writes its roster. */
+export interface RosterPlace {
+  /** Whether its process has a descriptor left. */
+  canOpen(): boolean;
+  /** A peer has left. */
+  onLeft(id: string): void;
+}
+
 export class SimDirectory {
   /** The highest epoch that was won. */
   epoch = 1;
@@ -19,15 +27,15 @@ export class SimDirectory {
   }
 
   /** The roster that the host of this epoch writes. */
-  addRoster(epoch: number, onLeft: (id: string) => void): RosterLog {
-    const roster = new SimRoster(epoch, onLeft);
+  addRoster(epoch: number, file: RosterPlace): RosterLog {
+    const roster = new SimRoster(epoch, file);
     this.#rosters.push(roster);
     return roster;
   }
 
   /** Who was on the bus when this epoch opened, and is. */
   membersOf(epoch: number): ReadonlySet<string> {
-    return new Set(this.#rosters.find((roster) => roster.epoch === epoch)?.entries.keys());
+    return new Set(this.#rosters.find((roster) => roster.epoch === epoch)?.known.keys());
   }
 
   /** As the next host reads it: that of the last epoch below this one which opened. */
@@ -37,28 +45,42 @@ export class SimDirectory {
   }
 }
 
+/** Appending to an open file needs nothing; opening it does. Until that works nothing is on disk, and each line tries again. */
 class SimRoster implements RosterLog {
   readonly epoch: number;
-  readonly entries = new Map<string, RosterEntry>();
-  readonly #onLeft: (id: string) => void;
+  readonly #file: RosterPlace;
+  /** As the host knows it. */
+  readonly known = new Map<string, RosterEntry>();
+  /** As it is on disk. */
+  entries = new Map<string, RosterEntry>();
   isOpen = false;
 
-  constructor(epoch: number, onLeft: (id: string) => void) {
+  constructor(epoch: number, file: RosterPlace) {
     this.epoch = epoch;
-    this.#onLeft = onLeft;
+    this.#file = file;
   }
 
   opened(entries: Iterable<RosterEntry>): void {
-    this.isOpen = true;
-    for (const entry of entries) this.joined(entry);
+    for (const entry of entries) this.known.set(entry.id, entry);
+    this.#rewrite();
   }
 
   joined(entry: RosterEntry): void {
-    this.entries.set(entry.id, entry);
+    this.known.set(entry.id, entry);
+    if (this.isOpen) this.entries.set(entry.id, entry);
+    else this.#rewrite();
   }
 
   left(id: string): void {
-    this.entries.delete(id);
-    this.#onLeft(id);
+    this.known.delete(id);
+    if (this.isOpen) this.entries.delete(id);
+    else this.#rewrite();
+    this.#file.onLeft(id);
+  }
+
+  #rewrite(): void {
+    if (!this.#file.canOpen()) return;
+    this.entries = new Map(this.known);
+    this.isOpen = true;
   }
 }

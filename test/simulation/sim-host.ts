@@ -56,7 +56,7 @@ export class SimHost {
   }
 
   /** Stands for the epoch after `dead`; false when somebody else won. */
-  serve(dead: number, lastEpoch: number): boolean {
+  serve(dead: number, { lastEpoch, hung }: { lastEpoch: number; hung: number | undefined }): boolean {
     const { directory, subject } = this.#world;
     const overtaken = directory.host;
     if (!directory.win(dead, this)) return false;
@@ -69,10 +69,15 @@ export class SimHost {
       clock,
       last: directory.lastRoster(this.#epoch),
       lastEpoch,
-      roster: directory.addRoster(this.#epoch, (id) => this.#world.lostLink(id)),
+      hung,
+      roster: directory.addRoster(this.#epoch, {
+        canOpen: () => !this.process.isExhausted,
+        onLeft: (id) => this.#world.lostLink(id),
+      }),
       isGone: (pid) => this.#world.isGone(pid),
       onOpen: (previous) => {
-        if (clock.now() - startedAt >= PATIENCE_OF_GATES) this.#world.excuseAbsent(this.#epoch);
+        if (hung !== undefined || clock.now() - startedAt >= PATIENCE_OF_GATES)
+          this.#world.excuseAbsent(this.#epoch);
         this.#relay?.openGate(previous);
       },
     });
@@ -111,7 +116,9 @@ export class SimHost {
     this.#callers.add(caller);
     this.thread.post(dice.delay(0.05, weather.delay), Rank.io, () => {
       if (!this.#callers.delete(caller) || !caller.thread.alive) return;
-      caller.answer(this.isThere ? this.#accept(caller) : undefined);
+      // without a descriptor the system's event loop accepts and closes
+      const isAccepted = this.isThere && !this.process.isExhausted;
+      caller.answer(isAccepted ? this.#accept(caller) : undefined);
     });
   }
 

@@ -1,17 +1,11 @@
 // A simulated process: one Bus and what it does to reach a host, or to become one. `reach` follows the steps of
 // open-bus.ts and find-host.ts; dialling costs time and may fail, and a held host answers nobody.
 
-import {
-  HANDSHAKE_TIMEOUT,
-  HUNG_HOST_ATTEMPTS,
-  HUNG_HOST_TIMEOUT,
-  MAX_TIMEOUT,
-  RECONNECT_TIMEOUT,
-  RETRY_DELAY_MAX,
-  STALL_THRESHOLD,
-} from '../../src/limits.js';
+import { MailslotError } from '../../src/errors.js';
+import { MAX_TIMEOUT, RECONNECT_TIMEOUT } from '../../src/limits.js';
 import type { OpenBus } from '../../src/peer/bus.js';
 import type { Link } from '../../src/transport/link.js';
+import { Patience } from '../../src/transport/patience.js';
 import { wait } from '../../src/util/clock.js';
 import { readControl } from '../../src/wire/control.js';
 import { Kind } from '../../src/wire/frame.js';
@@ -40,6 +34,7 @@ export class SimProcess {
   /** By rising order: from which order on messages are of which epoch. */
   readonly #opens: { epoch: number; order: number }[] = [];
   #host: SimHost | undefined;
+  #exhaustedUntil = 0;
   readonly #pipes = new Set<SimPipe>();
 
   constructor(world: World, pid: number, options: { mayHost: boolean; windowBytes: number }) {
@@ -102,48 +97,64 @@ export class SimProcess {
     this.#host?.thread.hold(duration);
   }
 
+  /** It has no descriptor left for so long: what is open stays usable. */
+  exhaust(duration: number): void {
+    this.#exhaustedUntil = this.#world.agenda.now + duration;
+  }
+
+  get isExhausted(): boolean {
+    return this.#world.agenda.now < this.#exhaustedUntil;
+  }
+
   /** Its link is cut, and nothing else. */
   cut(): void {
     for (const pipe of this.#pipes) pipe.destroy(new Error('the link was cut'));
   }
 
-  async #reach({ lastEpoch, signal, onFailure }: ReachContext): Promise<Link> {
+  async #reach({ lastEpoch, suspicion, signal, onFailure }: ReachContext): Promise<Link> {
     const { dice, directory } = this.#world;
     const { clock } = this.thread;
-    const patience = new Patience();
+    const patience = new Patience(clock, suspicion);
     for (;;) {
       signal.throwIfAborted();
-      const { epoch } = directory;
+      this.#openFile(lastEpoch);
+      const { epoch, host } = directory;
       const startedAt = clock.now();
-      const outcome = await this.#dial();
+      const outcome = await this.#dial(patience.left(epoch));
       if (outcome !== 'dead' && outcome !== 'unknown') return outcome;
       onFailure(new Error(`the host of epoch ${epoch} is ${outcome}`));
-      const isDead = outcome === 'dead' || patience.isOver(epoch, startedAt, clock.now());
-      if (!isDead || !this.mayHost) await wait(clock, dice.delay(0, 50), signal);
-      else await this.#stand(epoch, lastEpoch);
+      const isHung = outcome === 'unknown' && patience.isOver(epoch, startedAt);
+      if (!this.mayHost || (outcome === 'unknown' && !isHung)) await wait(clock, dice.delay(0, 50), signal);
+      else await this.#stand(epoch, { lastEpoch, hung: isHung ? host?.process.pid : undefined });
     }
   }
 
-  async #stand(dead: number, lastEpoch: number): Promise<void> {
+  /** Reads the pointer, or listens; newcomers, whom that would end, are spared. */
+  #openFile(lastEpoch: number): void {
+    if (this.isExhausted && lastEpoch > 0) throw new MailslotError('MAILSLOT_UNREACHABLE', 'EMFILE');
+  }
+
+  async #stand(dead: number, before: { lastEpoch: number; hung: number | undefined }): Promise<void> {
     const { dice, directory } = this.#world;
     // a worker thread starts
     await wait(this.thread.clock, dice.delay(1, 40));
+    this.#openFile(before.lastEpoch);
     const host = new SimHost(this.#world, this);
-    if (directory.epoch === dead && host.serve(dead, lastEpoch)) this.#host = host;
+    if (directory.epoch === dead && host.serve(dead, before)) this.#host = host;
   }
 
-  async #dial(): Promise<Link | 'dead' | 'unknown'> {
+  async #dial(timeout: number): Promise<Link | 'dead' | 'unknown'> {
     const { dice, directory, weather } = this.#world;
     await wait(this.thread.clock, dice.delay(0.05, weather.delay));
     const { host } = directory;
     if (!host?.isThere) return 'dead';
-    if (dice.chance(weather.refusals)) return 'unknown';
+    if (this.isExhausted || dice.chance(weather.refusals)) return 'unknown';
     return new Promise((resolve) => {
       const caller = this.#callerOf(host, (outcome) => {
         timer.cancel();
         resolve(outcome);
       });
-      const timer = this.thread.clock.setTimer(HANDSHAKE_TIMEOUT, () => {
+      const timer = this.thread.clock.setTimer(timeout, () => {
         host.forget(caller);
         resolve('unknown');
       });
@@ -167,25 +178,5 @@ export class SimProcess {
         this.thread.post(0, Rank.io, () => done(link ?? 'unknown'));
       },
     };
-  }
-}
-
-/** As in find-host.ts: how long a host that answers no handshake is given. */
-class Patience {
-  #epoch = 0;
-  #attempts = 0;
-  #since = 0;
-  #lastLook = 0;
-
-  isOver(epoch: number, startedAt: number, now: number): boolean {
-    const longest = HANDSHAKE_TIMEOUT + RETRY_DELAY_MAX + STALL_THRESHOLD;
-    if (epoch !== this.#epoch || now - this.#lastLook > longest) {
-      this.#since = epoch !== this.#epoch ? startedAt : now;
-      this.#attempts = 0;
-      this.#epoch = epoch;
-    }
-    this.#lastLook = now;
-    this.#attempts += 1;
-    return this.#attempts >= HUNG_HOST_ATTEMPTS && now - this.#since >= HUNG_HOST_TIMEOUT;
   }
 }

@@ -14,7 +14,7 @@ import type { Subject } from './subject.js';
 import type { WallClock } from './thread.js';
 
 export interface Weather extends PipeWeather {
-  /** Probability that a host cannot be dialled although it is there (EAGAIN, EMFILE). */
+  /** Probability that a host cannot be dialled although it is there (EAGAIN). */
   refusals: number;
 }
 

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { HANDSHAKE_TIMEOUT, HUNG_HOST_TIMEOUT } from '../../src/limits.js';
 import { endpointPath, openBusDirectory } from '../../src/transport/bus-directory.js';
 import { readOrCreateKey } from '../../src/transport/bus-key.js';
 import { claimEpoch, readHighest } from '../../src/transport/epochs.js';
@@ -293,6 +294,27 @@ describe('an election', () => {
     await until(() => reign!.pending === 1);
     reign!.serve();
     expect((await finding).link?.epoch).toBe(6);
+  });
+
+  it('calls a host that answers nobody hung, and names its process', async () => {
+    const bus = await openBus();
+    const reign = await stand(bus);
+    const since = clock.now() - HUNG_HOST_TIMEOUT;
+    const found = await find(bus, { suspicion: { epoch: 6, since } });
+    expect(found).toEqual({ link: undefined, dead: 6, hung: process.pid });
+    expect(reign!.stillReigns()).toBe(true);
+  });
+
+  it('leaves a host that answers nobody as soon as another one has replaced it', async () => {
+    const bus = await openBus();
+    const hung = await stand(bus);
+    const finding = find(bus);
+    const start = performance.now();
+    await until(() => hung!.pending === 1);
+    const next = await stand(bus, { dead: 6 });
+    next!.serve();
+    expect((await finding).link?.epoch).toBe(7);
+    expect(performance.now() - start).toBeLessThan(HANDSHAKE_TIMEOUT / 2);
   });
 
   it('asks a host that hangs up on it again, until the signal says otherwise', async () => {

@@ -11,11 +11,11 @@ import { readOrCreateKey } from '../../src/transport/bus-key.js';
 import {
   anchorEpochs,
   claimEpoch,
-  isCurrent,
   type Pointer,
   pruneEpochs,
   readHighest,
   readPointer,
+  standingOf,
   touchPointer,
   withdrawEpoch,
 } from '../../src/transport/epochs.js';
@@ -84,14 +84,14 @@ describe('epochs', () => {
     const bus = await openBus();
     const own = pointer(8);
     const key = await readOrCreateKey(bus, clock);
-    const isStill = (claim = own, place = bus) => isCurrent(place, claim, key);
+    const isStill = (claim = own, place = bus) => standingOf(place, claim, key) === 'current';
     expect(isStill()).toBe(false);
     await claimEpoch(bus, own, clock);
     put(bus, 'e7', '');
     expect(isStill()).toBe(true);
     expect(isStill({ ...own, pid: own.pid + 1 })).toBe(false);
     expect(isStill(own, { ...bus, path: join(bus.path, 'gone') })).toBe(false);
-    expect(isCurrent(bus, own, new Uint8Array(32))).toBe(false);
+    expect(standingOf(bus, own, new Uint8Array(32))).toBe('over');
     await claimEpoch(bus, pointer(9), clock);
     expect(isStill()).toBe(false);
   });

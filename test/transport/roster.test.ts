@@ -1,8 +1,9 @@
 // Roster files: what a host wrote is what its successor reads, whatever moment it died at.
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openBusDirectory } from '../../src/transport/bus-directory.js';
+import { readHighest } from '../../src/transport/epochs.js';
 import { isProcessGone, ownPidNamespace } from '../../src/transport/process-liveness.js';
 import { parseRoster, type RosterEntry, RosterFile, readLastRoster } from '../../src/transport/roster.js';
 import { systemClock } from '../../src/util/clock.js';
@@ -88,6 +89,38 @@ it('notes nothing before the gate has opened, nor after the end', async () => {
   file.close();
   file.joined(entry(2));
   expect([...(await readLastRoster(bus, 8, systemClock))!.entries.values()]).toEqual([entry(1)]);
+});
+
+it('is put back where its folder was deleted, below the pointer of the next host', async () => {
+  const bus = await scratchBus();
+  const file = new RosterFile(bus, 7, systemClock);
+  file.opened([entry(1), entry(2)]);
+  file.left(entry(2).id);
+  for (const path of [bus.path, bus.root]) {
+    rmSync(path, { recursive: true });
+    file.restore();
+    expect(readdirSync(bus.path).sort()).toEqual(['e7', 'p7']);
+    expect(await readHighest(bus, systemClock)).toEqual({ epoch: 7, pointer: undefined });
+    expect([...(await readLastRoster(bus, 8, systemClock))!.entries.values()]).toEqual([entry(1)]);
+  }
+  if (process.platform !== 'win32') expect(statSync(join(bus.path, 'e7')).mode & 0o777).toBe(0o600);
+  file.close();
+});
+
+it('is put back by nobody whose folder has a pointer, who knows of nobody, or whose gate is shut', async () => {
+  const bus = await scratchBus();
+  const file = new RosterFile(bus, 7, systemClock);
+  file.restore();
+  file.opened([entry(1)]);
+  rmSync(join(bus.path, 'p7'));
+  writeFileSync(join(bus.path, 'e8'), '', { mode: 0o600 });
+  file.restore();
+  expect(readdirSync(bus.path)).toEqual(['e8']);
+  file.left(entry(1).id);
+  rmSync(bus.path, { recursive: true });
+  file.restore();
+  expect(existsSync(bus.path)).toBe(false);
+  file.close();
 });
 
 it('a process is gone when it has ended, not when it cannot be judged', () => {
