@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 const all = 'test/**/*.test.ts';
+// replaces modules of Node, which nobody else shall see
+const alone = 'test/transport/unreadable-folder.test.ts';
 const units = 'test/{bench,history,host,peer,util,wire}/**/*.test.ts';
 
 // Behaviour tests import the package by its name and so run what users get (dist, built by `npm test` first);
@@ -17,10 +19,19 @@ export default defineConfig({
     // Vitest would leave one core free, and so run file after file on two; most tests wait for other processes.
     maxWorkers: Math.max(2, availableParallelism()),
     projects: [
-      // One process runs many of these files, and loads src once: they open nothing and change nothing outside
-      // themselves. A support module with hooks of its own, such as scratch.ts, would serve the first file only.
+      // One process runs many of these files, and loads what they share once. So support modules have no hooks of
+      // their own, which would serve the first file only: what is to be cleaned up says so in each test (scratch.ts).
       { extends: true, test: { name: 'units', include: [units], isolate: false } },
-      { extends: true, test: { name: 'behaviour', include: [all], exclude: [units, 'node_modules/**'] } },
+      {
+        extends: true,
+        test: {
+          name: 'behaviour',
+          include: [all],
+          exclude: [units, alone, 'node_modules/**'],
+          isolate: false,
+        },
+      },
+      { extends: true, test: { name: 'alone', include: [alone] } },
     ],
   },
 });

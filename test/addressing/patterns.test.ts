@@ -1,7 +1,8 @@
 // Which pattern matches which subject: one table, held by the matcher, the index, slots and responders.
+import { openBus } from 'mailslot';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { matches, PatternTrie } from '../../src/wire/subject.js';
-import { busOf } from '../support/scratch.js';
+import { makeFolder } from '../support/scratch.js';
 
 /** Pattern, what it matches, and what it does not. */
 const table: [pattern: string, matched: string[], others: string[]][] = [
@@ -38,18 +39,23 @@ const asked = new Set<string>();
 
 // one bus for all cases: each of them is a look at what came
 beforeAll(async () => {
-  const [sender, receiver] = await busOf(2);
-  const slots = await Promise.all(patterns.map((pattern) => receiver!.subscribe(pattern)));
-  for (const pattern of patterns) await receiver!.respond(pattern, () => pattern);
+  const { path: directory, remove } = makeFolder();
+  const sender = await openBus('test', { directory, hostThread: 'inline' });
+  const receiver = await openBus('test', { directory });
+  const slots = await Promise.all(patterns.map((pattern) => receiver.subscribe(pattern)));
+  for (const pattern of patterns) await receiver.respond(pattern, () => pattern);
   for (const subject of subjects) {
-    await sender!.publish(subject, 1, { confirm: true });
-    for await (const { data } of sender!.queryAll(subject)) asked.add(`${data} ${subject}`);
+    await sender.publish(subject, 1, { confirm: true });
+    for await (const { data } of sender.queryAll(subject)) asked.add(`${data} ${subject}`);
   }
   for (const slot of slots) {
     for (let next = await slot.read({ timeout: 0 }); next; next = await slot.read({ timeout: 0 })) {
       published.add(`${slot.pattern} ${next.subject}`);
     }
   }
+  await receiver.close();
+  await sender.close();
+  remove();
 });
 
 describe('addressing: the table of patterns and subjects', () => {

@@ -36,12 +36,13 @@ const calls: Record<'query' | 'queryAll' | 'queryStream', Ask> = {
 
 describe.each(Object.entries(calls))('an error of %s names that call', (call, ask) => {
   // queryAll ends in both of these cases, and there is no error
-  it.skipIf(call === 'queryAll')('when nobody responds, and when the time is over', async () => {
-    const [asker, responder] = await busOf(2);
-    expect((await ask(asker!, 'nobody'))?.message).toMatch(new RegExp(`^${call}: nobody responds`));
-    await responder!.respond('slow', () => new Promise(() => {}));
-    expect((await ask(asker!, 'slow', 1, 20))?.message).toMatch(new RegExp(`^${call}: no reply to "slow"`));
-  });
+  if (call !== 'queryAll')
+    it('when nobody responds, and when the time is over', async () => {
+      const [asker, responder] = await busOf(2);
+      expect((await ask(asker!, 'nobody'))?.message).toMatch(new RegExp(`^${call}: nobody responds`));
+      await responder!.respond('slow', () => new Promise(() => {}));
+      expect((await ask(asker!, 'slow', 1, 20))?.message).toMatch(new RegExp(`^${call}: no reply to "slow"`));
+    });
 
   it('when the question or the answer is too large', async () => {
     const directory = busFolder();

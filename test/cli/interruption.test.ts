@@ -1,13 +1,14 @@
 // How commands end when they are stopped, or when nobody reads what they write.
 import { readFileSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { afterwards } from '../support/scratch.js';
 import { Bench, type Running } from './run-cli.js';
 
 let bench: Bench;
 beforeEach(() => {
   bench = new Bench();
+  afterwards(() => bench.close());
 });
-afterEach(() => bench.close());
 
 function stop(running: Running, signal: NodeJS.Signals) {
   running.child.kill(signal);

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { afterwards } from '../support/scratch.js';
 import { Bench, jsonLines } from './run-cli.js';
 
 let bench: Bench;
 beforeEach(() => {
   bench = new Bench();
+  afterwards(() => bench.close());
 });
-afterEach(() => bench.close());
 
 /** The data that a subscriber prints after `publish` with these arguments and this stdin. */
 async function dataOf(count: number, args: string[], input: string | Uint8Array = ''): Promise<unknown[]> {

@@ -1,13 +1,13 @@
 import { openBus } from 'mailslot';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { afterwards } from '../support/scratch.js';
 import { Bench, jsonLines } from './run-cli.js';
 
 let bench: Bench;
 beforeEach(() => {
   bench = new Bench();
+  afterwards(() => bench.close());
 });
-afterEach(() => bench.close());
 
 describe('a query', () => {
   test('is answered with the output of the command, as text without its final newline', async () => {

@@ -1,11 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { afterwards } from '../support/scratch.js';
 import { Bench, jsonLines } from './run-cli.js';
 
 let bench: Bench;
 beforeEach(() => {
   bench = new Bench();
+  afterwards(() => bench.close());
 });
-afterEach(() => bench.close());
 
 describe('status', () => {
   test('shows the host, where it is, and how many peers there are', async () => {

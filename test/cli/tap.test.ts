@@ -1,6 +1,6 @@
 // `mailslot tap` and `mailslot slots`: what passes, and what waits where.
 import { openBus } from 'mailslot';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { afterwards } from '../support/scratch.js';
 import { eventually } from '../support/waiting.js';
 import { Bench, jsonLines, type Running } from './run-cli.js';
@@ -8,8 +8,9 @@ import { Bench, jsonLines, type Running } from './run-cli.js';
 let bench: Bench;
 beforeEach(() => {
   bench = new Bench();
+  // buses that the test opens on it close first: a living host makes its folder anew
+  afterwards(() => bench.close());
 });
-afterEach(() => bench.close());
 
 async function joinBench() {
   const bus = await openBus('default', { directory: bench.directory, label: 'tested' });

@@ -1,13 +1,14 @@
 import { chmodSync, readdirSync, readFileSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { afterwards } from '../support/scratch.js';
 import { Bench } from './run-cli.js';
 
 const commands = ['host', 'publish', 'subscribe', 'query', 'respond', 'peers', 'status', 'buses', 'bench'];
 let bench: Bench;
 beforeEach(() => {
   bench = new Bench();
+  afterwards(() => bench.close());
 });
-afterEach(() => bench.close());
 
 describe('help', () => {
   test('lists every command and the exit codes', async () => {

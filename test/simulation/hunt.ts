@@ -23,12 +23,13 @@ for (const [index, mutant] of MUTANTS.entries()) {
   process.send!(await hunt(mutant, plant(mutant, root, own), own));
 }
 
-async function hunt({ name, elections }: Mutant, dist: string, own: string): Promise<Find> {
+async function hunt({ name, elections, firstSeed = 1 }: Mutant, dist: string, own: string): Promise<Find> {
   if (elections) return { mutant: name, rule: (await contend(dist, own))[0]?.rule, seeds: 0 };
   const subject = await loadSubject(dist);
-  for (let seed = 1; seed <= Number(limit); seed += 1) {
+  for (let seed = firstSeed; seed < firstSeed + Number(limit); seed += 1) {
     const { violations } = await simulate(subject, seed);
-    if (violations[0] !== undefined) return { mutant: name, rule: violations[0].rule, seeds: seed };
+    if (violations[0] !== undefined)
+      return { mutant: name, rule: violations[0].rule, seeds: seed - firstSeed + 1 };
   }
   return { mutant: name, rule: undefined, seeds: Number(limit) };
 }

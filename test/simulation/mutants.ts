@@ -8,6 +8,8 @@ export interface Mutant {
   /** The bug, as one would report it. */
   name: string;
   edits: readonly Edit[];
+  /** Where simulated runs begin that find it late; default 1. */
+  firstSeed?: number;
   /** Whether elections are to find it, not simulated runs. */
   elections?: boolean;
 }
@@ -132,7 +134,10 @@ export const MUTANTS: readonly Mutant[] = [
     'this.#takeBack(session, name, token);',
     ';',
   ),
-  one('frees the names of who is away at once', 'host/claims.js', 'now - since >= CLAIM_GRACE', 'true'),
+  {
+    ...one('frees the names of who is away at once', 'host/claims.js', 'now - since >= CLAIM_GRACE', 'true'),
+    firstSeed: 350,
+  },
   one(
     'gives tokens twice',
     'host/services.js',

@@ -4,18 +4,12 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Bus, type OpenOptions, openBus } from 'mailslot';
-import { afterEach } from 'vitest';
+import { onTestFinished } from 'vitest';
 
-const cleanups: (() => unknown)[] = [];
-
-/** Runs `cleanup` when the test is over, whatever became of it. */
+/** Runs `cleanup` when the test is over, whatever became of it. Only inside a test or its beforeEach. */
 export function afterwards(cleanup: () => unknown): void {
-  cleanups.push(cleanup);
+  onTestFinished(async () => void (await cleanup()));
 }
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
 
 /** A place for buses that nobody else knows, and how to remove it. */
 export function makeFolder(): { path: string; remove(): void } {

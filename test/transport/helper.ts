@@ -2,21 +2,13 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach } from 'vitest';
 import { memoryEndpoints } from '../../src/transport/memory-pipe.js';
 import type { Endpoints, Listener, Pipe } from '../../src/transport/pipe.js';
 import { dialSocket, listenSocket, socketEndpoints } from '../../src/transport/socket-pipe.js';
 import { systemClock } from '../../src/util/clock.js';
+import { afterwards } from '../support/scratch.js';
 
-const cleanups: (() => unknown)[] = [];
-
-export function later(cleanup: () => unknown): void {
-  cleanups.push(cleanup);
-}
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+export const later = afterwards;
 
 /** A folder of its own, mode 0700, that goes after the test. */
 export function temporaryFolder(): string {
