@@ -31,7 +31,7 @@ import type { Link } from './transport/link.js';
 import type { Suspicion } from './transport/patience.js';
 import { ownPidNamespace } from './transport/process-liveness.js';
 import { socketEndpoints } from './transport/socket-pipe.js';
-import { waitForTurn, watchSuccession } from './transport/succession.js';
+import { giveHeadStart, waitForTurn, watchSuccession } from './transport/succession.js';
 import { Backoff } from './util/backoff.js';
 import { systemClock, wait } from './util/clock.js';
 import { PEER_ID_BYTES, type PeerId, peerIdAt } from './wire/peer-id.js';
@@ -178,6 +178,8 @@ async function reach(directory: BusDirectory, options: ReachOptions): Promise<Li
   let { suspicion } = options;
   const endpoints = socketEndpoints(systemClock);
   const backoff = new Backoff(systemClock, { min: RETRY_DELAY_MIN, max: RETRY_DELAY_MAX });
+  let hadHeadStart = lastEpoch > 0 && suspicion === undefined && hosting?.isStandby !== true;
+  if (hadHeadStart) await giveHeadStart(directory, { clock: systemClock, epoch: lastEpoch, signal });
   for (;;) {
     const found = await findHost(directory, {
       clock: systemClock,
@@ -191,10 +193,11 @@ async function reach(directory: BusDirectory, options: ReachOptions): Promise<Li
     // it holds for a moment: this process may sleep before it looks again
     suspicion = undefined;
     if (found.link !== undefined) return found.link;
-    if (hosting !== undefined) await standInTurn(directory, hosting, found, options);
+    if (hosting !== undefined) await standInTurn(directory, hosting, found, { ...options, hadHeadStart });
     else if (lastEpoch === 0) throw new NobodyHosts(directory.name);
     // who was on the bus waits for somebody to take over
     else await wait(systemClock, backoff.next(), signal);
+    hadHeadStart = false;
   }
 }
 
@@ -202,10 +205,10 @@ async function standInTurn(
   directory: BusDirectory,
   hosting: Hosting,
   { dead, hung }: DeadHost,
-  { peerId, lastEpoch, signal }: ReachOptions,
+  { peerId, lastEpoch, hadHeadStart, signal }: ReachOptions & { hadHeadStart: boolean },
 ): Promise<void> {
   const { isStandby } = hosting;
-  const turn = { clock: systemClock, peerId: peerId.hex, dead, lastEpoch, isStandby, signal };
+  const turn = { clock: systemClock, peerId: peerId.hex, dead, lastEpoch, isStandby, hadHeadStart, signal };
   if (await waitForTurn(directory, turn)) await hosting.start({ dead, hung, lastEpoch });
 }
 

@@ -25,7 +25,21 @@ export interface TurnOptions {
   isStandby: boolean;
   /** The last epoch this peer was on; 0 if none. */
   lastEpoch: number;
+  /** Whether the standby has had its head start, see {@link giveHeadStart}. */
+  hadHeadStart: boolean;
   signal: AbortSignal;
+}
+
+/**
+ * Lets the standby of a lost host have the processors for a moment: everybody notices the loss at once, and whoever
+ * looked for the dead host meanwhile would only keep the next one from its work. Resolves when somebody has succeeded
+ * `epoch`, or when the standby has had its time.
+ */
+export async function giveHeadStart(
+  bus: BusDirectory,
+  { clock, epoch, signal }: { clock: Clock; epoch: number; signal: AbortSignal },
+): Promise<void> {
+  await successorWithin(bus, standbyGrace(clock), { clock, dead: epoch, signal });
 }
 
 /**
@@ -33,22 +47,28 @@ export interface TurnOptions {
  * meanwhile. Rejects with `signal.reason`.
  */
 export async function waitForTurn(bus: BusDirectory, options: TurnOptions): Promise<boolean> {
-  const { clock, peerId, dead, lastEpoch, isStandby, signal } = options;
+  const { clock, peerId, dead, lastEpoch, isStandby, hadHeadStart, signal } = options;
   if (isStandby) return true;
-  const between = (min: number, max: number): number =>
-    min + (max - min) * (clock.randomBytes(2).readUInt16BE(0) / 0x1_0000);
   const waiting = { clock, dead, signal };
-  const standbyGrace = between(STANDBY_GRACE_MIN, STANDBY_GRACE_MAX);
-  const mayHaveStandby = lastEpoch > 0 || (await hasHeir(bus, dead, clock));
-  if (mayHaveStandby && (await successorWithin(bus, standbyGrace, waiting))) return false;
+  const mayHaveStandby = !hadHeadStart && (lastEpoch > 0 || (await hasHeir(bus, dead, clock)));
+  if (mayHaveStandby && (await successorWithin(bus, standbyGrace(clock), waiting))) return false;
   // One candidate a round, however many wait: a thousand that lost patience together would stop the machine.
   for (let round = 0; ; round += 1) {
     const rival = announceCandidate(bus, { epoch: dead + 1, round, id: peerId }, clock);
     if (rival === undefined) return true;
-    const grace = between(CANDIDATE_GRACE_MIN, CANDIDATE_GRACE_MAX) * (rival.isAlive ? LIVING_CANDIDATE : 1);
+    const grace =
+      between(clock, CANDIDATE_GRACE_MIN, CANDIDATE_GRACE_MAX) * (rival.isAlive ? LIVING_CANDIDATE : 1);
     const left = Math.min(grace, grace - rival.age);
     if (left > 0 && (await successorWithin(bus, left, waiting))) return false;
   }
+}
+
+function standbyGrace(clock: Clock): number {
+  return between(clock, STANDBY_GRACE_MIN, STANDBY_GRACE_MAX);
+}
+
+function between(clock: Clock, min: number, max: number): number {
+  return min + (max - min) * (clock.randomBytes(2).readUInt16BE(0) / 0x1_0000);
 }
 
 /** Whether a peer that may host lives on the bus of this dead host, as its roster tells. */
@@ -96,6 +116,7 @@ function successorWithin(
     });
     const timer = clock.setTimer(delay, () => settle(() => resolve(hasCome())));
     signal.addEventListener('abort', onAbort, { once: true });
+    if (hasCome()) settle(() => resolve(true));
   });
 }
 
