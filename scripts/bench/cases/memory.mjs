@@ -9,7 +9,7 @@ export const name = 'memory';
 
 const PEER_PROCESSES = 4;
 /** Peers that are there before the first reading, so that code and pools loaded once are not counted. */
-const PEERS_BEFORE = 8;
+const PEERS_BEFORE = 64;
 
 export async function run(setup) {
   const results = [];
