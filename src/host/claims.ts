@@ -13,6 +13,7 @@ import {
   MAX_CLAIMS_PER_PEER,
   STALL_THRESHOLD,
 } from '../limits.js';
+import { oncePerProcess } from '../transport/process-liveness.js';
 import type { Clock, Timer } from '../util/clock.js';
 import type { ClaimGrant, ErrorReply, HeldClaim } from '../wire/control.js';
 import { FrameFault } from '../wire/frame.js';
@@ -246,11 +247,12 @@ export class Claims {
   #look(): void {
     const now = this.#options.clock.now();
     const overslept = now - this.#lookedAt - this.#delay > STALL_THRESHOLD;
+    const isGone = oncePerProcess(this.#options.isGone);
     for (const absence of [...this.#absent.values()]) {
       // while this host was suspended, the absent could not come back to it
       if (overslept) absence.since = now;
       const { pid, pidNamespace, since } = absence;
-      if (now - since >= CLAIM_GRACE || this.#options.isGone(pid, pidNamespace)) this.#giveUp(absence);
+      if (now - since >= CLAIM_GRACE || isGone(pid, pidNamespace)) this.#giveUp(absence);
     }
     this.#options.flush();
     this.#delay = Math.min(2 * this.#delay, CLAIM_LOOK_INTERVAL);

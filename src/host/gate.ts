@@ -10,6 +10,7 @@ import {
   GATE_TIMEOUT,
   STALL_THRESHOLD,
 } from '../limits.js';
+import { oncePerProcess } from '../transport/process-liveness.js';
 import type { Roster, RosterEntry, RosterLog } from '../transport/roster.js';
 import type { Clock, Timer } from '../util/clock.js';
 import type { Join } from '../wire/control.js';
@@ -139,14 +140,9 @@ export class Gate {
   }
 
   #forgetTheDead(): void {
-    // many peers may be of one process
-    const verdicts = new Map<string, boolean>();
-    for (const { id, pid, pidNamespace } of [...this.#missing.values(), ...this.#hung.values()]) {
-      const key = `${pid} ${pidNamespace}`;
-      const isGone = verdicts.get(key) ?? this.#options.isGone(pid, pidNamespace);
-      verdicts.set(key, isGone);
-      if (isGone && !this.#missing.delete(id)) this.#hung.delete(id);
-    }
+    const isGone = oncePerProcess(this.#options.isGone);
+    for (const { id, pid, pidNamespace } of [...this.#missing.values(), ...this.#hung.values()])
+      if (isGone(pid, pidNamespace) && !this.#missing.delete(id)) this.#hung.delete(id);
   }
 
   #open(): void {

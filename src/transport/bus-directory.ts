@@ -117,16 +117,21 @@ export function ownUid(): number | undefined {
 }
 
 function secureFolder(path: string): void {
+  const stats = lstatSync(path, { throwIfNoEntry: false }) ?? makeFolder(path);
+  const found = faultOf(stats);
+  if (found) throw unsafe(path, found);
+  // An unusual umask takes from the owner as well; what it left was never open to others.
+  if (!isWindows && (stats.mode & 0o700) !== 0o700) chmodSync(path, 0o700);
+}
+
+/** Makes it unless somebody else does at this moment, and looks what it is now. */
+function makeFolder(path: string): Stats {
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
   }
-  const stats = lstatSync(path);
-  const found = faultOf(stats);
-  if (found) throw unsafe(path, found);
-  // An unusual umask takes from the owner as well; what it left was never open to others.
-  if (!isWindows && (stats.mode & 0o700) !== 0o700) chmodSync(path, 0o700);
+  return lstatSync(path);
 }
 
 function faultOf(stats: Stats): string | undefined {

@@ -6,8 +6,15 @@ import { errnoOf } from '../util/errno.js';
 /** Where systems have one namespace for all processes. */
 const ONLY_NAMESPACE = '-';
 
-/** Names the namespace that this process's id counts in; undefined when that cannot be told. */
+let own: { namespace: string | undefined } | undefined;
+
+/** Names the namespace that this process's id counts in, which never changes; undefined when that cannot be told. */
 export function ownPidNamespace(): string | undefined {
+  own ??= { namespace: readPidNamespace() };
+  return own.namespace;
+}
+
+function readPidNamespace(): string | undefined {
   if (process.platform !== 'linux') return ONLY_NAMESPACE;
   try {
     return readlinkSync('/proc/self/ns/pid');
@@ -26,6 +33,19 @@ export function isProcessGone(pid: number, namespace: string | undefined): boole
     return errnoOf(error) === 'ESRCH';
   }
   return process.platform === 'linux' && isZombie(pid);
+}
+
+/** One look at many peers: `isGone`, asked once for each process, of which many may be. */
+export function oncePerProcess(isGone: typeof isProcessGone): typeof isProcessGone {
+  const verdicts = new Map<string, boolean>();
+  return (pid, namespace) => {
+    const key = `${pid} ${namespace}`;
+    const known = verdicts.get(key);
+    if (known !== undefined) return known;
+    const verdict = isGone(pid, namespace);
+    verdicts.set(key, verdict);
+    return verdict;
+  };
 }
 
 // A zombie answers signals for as long as its parent does not look.
