@@ -103,7 +103,7 @@ function judge(crew: Crew, provoked: readonly Upheaval[]): Verdict {
       ...slots.flatMap(({ faults }) => faults),
       ...unexcused,
       ...doubleHosts(members),
-      ...doubleOrders(members, upheavals),
+      ...doubleOrders(members, boundariesOf(crew, upheavals)),
     ],
   };
 }
@@ -231,8 +231,18 @@ function doubleHosts(members: readonly Member[]): string[] {
   return faults;
 }
 
+/**
+ * Orders at which one epoch may have ended and the next begun: when something was done to a host, and when its successor
+ * showed, for a host whose endpoint was deleted relays until it notices.
+ */
+function boundariesOf(crew: Crew, upheavals: readonly Upheaval[]): number[] {
+  const toOrder = Date.now() - machineTime();
+  const successions = [...crew.pointers.values()].map((at) => (at + toOrder) * 1_000);
+  return [...upheavals.map(({ order }) => order), ...successions];
+}
+
 /** A message has one order within an epoch: where it has two, a reign ended between them. An order has one message. */
-function doubleOrders(members: readonly Member[], upheavals: readonly Upheaval[]): string[] {
+function doubleOrders(members: readonly Member[], boundaries: readonly number[]): string[] {
   const faults: string[] = [];
   const orders = new Map<string, number>();
   const messages = new Map<number, string>();
@@ -240,7 +250,7 @@ function doubleOrders(members: readonly Member[], upheavals: readonly Upheaval[]
     const message = `${sender} ${sequence}`;
     const known = orders.get(message) ?? order;
     const [low, high] = [Math.min(known, order), Math.max(known, order)];
-    const isExplained = low === high || upheavals.some(({ order: end }) => low <= end && end <= high);
+    const isExplained = low === high || boundaries.some((end) => low <= end && end <= high);
     if (!isExplained) faults.push(`message ${message} has the orders ${low} and ${high} in one epoch`);
     orders.set(message, order);
     const other = messages.get(order) ?? message;
