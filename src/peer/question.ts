@@ -89,8 +89,8 @@ export class Questions {
     const frame = template.frame(body);
     writeU64(frame, At.time, this.#clock.wallTime());
     // not spread: that is a call out of compiled code
-    const { timeout, signal, all, isStream } = plainly;
-    return { call: 'query', subject, frame, timeout, signal, all, isStream };
+    const { call, timeout, signal, all, isStream } = plainly;
+    return { call, subject, frame, timeout, signal, all, isStream };
   }
 
   #keepTemplate(subject: string): FrameTemplate {

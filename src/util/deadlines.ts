@@ -105,6 +105,7 @@ class Line {
     else next.previous = previous;
     deadline.previous = undefined;
     deadline.next = undefined;
+    deadline.isWaiting = false;
   }
 
   cancel(deadline: Deadline): void {
@@ -117,7 +118,6 @@ class Line {
     const due: Deadline[] = [];
     for (let first = this.first; first !== undefined && first.due - now < 1; first = this.first) {
       this.unlink(first);
-      first.isWaiting = false;
       due.push(first);
     }
     return due;
@@ -148,8 +148,6 @@ class Deadline implements Timer {
 
   cancel(): void {
     this.#cancelled = true;
-    if (!this.isWaiting) return;
-    this.isWaiting = false;
-    this.#line.cancel(this);
+    if (this.isWaiting) this.#line.cancel(this);
   }
 }

@@ -69,9 +69,9 @@ async function askOne(
   bus: Bus,
   subject: string,
   data: unknown,
-  { timeout, header: headers, to }: QueryFlags,
+  flags: QueryFlags,
 ): Promise<void> {
-  const reply = await bus.query(subject, data, { signal, ...given({ timeout, headers, to }) });
+  const reply = await bus.query(subject, data, { signal, ...optionsOf(flags) });
   await output.line(formatValue(reply.data));
 }
 
@@ -80,12 +80,14 @@ async function askStream(
   bus: Bus,
   subject: string,
   data: unknown,
-  { timeout, header: headers, to }: QueryFlags,
+  flags: QueryFlags,
 ): Promise<void> {
-  const options = { signal, ...given({ timeout, headers, to }) };
-  for await (const reply of bus.queryStream(subject, data, options))
+  for await (const reply of bus.queryStream(subject, data, { signal, ...optionsOf(flags) }))
     await output.line(formatValue(reply.data));
 }
+
+/** What a query and a stream take alike. */
+const optionsOf = ({ timeout, header: headers, to }: QueryFlags) => given({ timeout, headers, to });
 
 async function askAll(
   { output, signal }: Context,
