@@ -23,7 +23,7 @@ export const BUS_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
 /** Time for the whole handshake on one connection. */
 export const HANDSHAKE_TIMEOUT = 2_000;
 /** Most connections without a first message of the right key; the oldest is dropped for a new one. */
-export const MAX_UNPROVEN_CONNECTIONS = 64;
+export const MAX_UNPROVEN_CONNECTIONS = 256;
 /** Most connections in the middle of a handshake that did begin with the right key. */
 export const MAX_HANDSHAKING_CONNECTIONS = 4_096;
 /** Listen backlog: Node's default of 511 answers a storm of reconnecting peers with EAGAIN. */
@@ -170,6 +170,8 @@ export const CONTRACT_ISSUES = 16;
 export const GATE_TIMEOUT = 2_000;
 /** How often it looks whether one of them has died meanwhile. */
 export const GATE_LOOK_INTERVAL = 20;
+/** …and so many times later than a look takes, if that is more. */
+export const GATE_LOOK_SHARE = 20;
 /** …and the first time: a process that was killed a moment ago is often still ending. */
 export const GATE_FIRST_LOOK = 1;
 /** Longest roster that is read: some 60,000 peers, more than a process has descriptors for links. */
@@ -198,6 +200,8 @@ export const WARM_THREAD_DELAY = 1_000;
 /** Who is not the standby leaves it so much time to take over: its thread stands within 10 ms. */
 export const STANDBY_GRACE_MIN = 30;
 export const STANDBY_GRACE_MAX = 60;
+/** …and so many times that while waiting itself takes longer than it should. */
+export const STANDBY_GRACES = 8;
 /** One process at a time starts a cold thread to stand, which takes some 70 ms. If it died, others wait only this long. */
 export const CANDIDATE_GRACE_MIN = 200;
 /** …and up to twice as much again, so that they do not all lose patience together. */

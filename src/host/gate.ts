@@ -7,6 +7,7 @@ import {
   BLIND_GATE_TIMEOUT,
   GATE_FIRST_LOOK,
   GATE_LOOK_INTERVAL,
+  GATE_LOOK_SHARE,
   GATE_TIMEOUT,
   STALL_THRESHOLD,
 } from '../limits.js';
@@ -135,7 +136,9 @@ export class Gate {
     this.#lookedAt = now;
     this.#forgetTheDead();
     if (this.#isComplete || now >= this.#giveUpAt) return this.#open();
-    this.#delay = Math.min(Math.max(2 * this.#delay, GATE_FIRST_LOOK), GATE_LOOK_INTERVAL);
+    const next = Math.min(Math.max(2 * this.#delay, GATE_FIRST_LOOK), GATE_LOOK_INTERVAL);
+    // looking at many processes takes from a busy machine what they need to come back
+    this.#delay = Math.max(next, GATE_LOOK_SHARE * (clock.now() - now));
     this.#timer = clock.setTimer(this.#delay, () => this.#look());
   }
 

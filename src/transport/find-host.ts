@@ -116,14 +116,17 @@ async function connectUnlessReplaced(bus: BusDirectory, options: ConnectOptions)
   const { clock, epoch, signal } = options;
   const controller = new AbortController();
   const replaced = (): void => controller.abort(new Replaced());
+  const onAbort = (): void => controller.abort(signal?.reason);
+  signal?.throwIfAborted();
+  signal?.addEventListener('abort', onAbort, { once: true });
   let watch: FolderWatch | undefined;
   const timer = clock.setTimer(SLOW_ATTEMPT, () => {
     watch = watchSuccession(bus, epoch, replaced);
   });
   try {
-    const either = signal ? AbortSignal.any([signal, controller.signal]) : controller.signal;
-    return await connectLink({ ...options, signal: either });
+    return await connectLink({ ...options, signal: controller.signal });
   } finally {
+    signal?.removeEventListener('abort', onAbort);
     timer.cancel();
     watch?.close();
   }

@@ -1,11 +1,10 @@
-// Files of a bus folder: made under a name nobody knows, complete and on disk, and only then given their real
+// Files of a bus folder: made under a name nobody knows, complete, and only then given their real
 // name by a hard link, which exactly one of many contenders gets. Read without following links.
 import {
   closeSync,
   constants,
   fchmodSync,
   fstatSync,
-  fsync,
   linkSync,
   openSync,
   readdirSync,
@@ -16,7 +15,6 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { STRAY_FILE_AGE } from '../limits.js';
 import type { Clock } from '../util/clock.js';
 import { errnoOf, patiently, unless } from '../util/errno.js';
@@ -42,7 +40,7 @@ export async function createLinked(
     return true;
   };
   try {
-    await writeSynced(draft, content);
+    writeDraft(draft, content);
     return (await unless(['EEXIST'], () => patiently(clock, linkDraft))) ?? false;
   } finally {
     await unless(['ENOENT'], () => patiently(clock, () => unlinkSync(draft)));
@@ -77,17 +75,21 @@ export async function removeStrays(folder: string, clock: Clock): Promise<void> 
   }
 }
 
-// Only the wait for the disk is asynchronous.
-async function writeSynced(path: string, content: Uint8Array): Promise<void> {
+// It is not waited for the disk: what a power cut leaves of it is malformed, counts as none, and is made anew.
+function writeDraft(path: string, content: Uint8Array): void {
   const fd = openSync(path, 'wx', 0o600);
   try {
     // An unusual umask may have taken the owner's own right to read it.
     if (process.platform !== 'win32') fchmodSync(fd, 0o600);
-    writeSync(fd, content);
-    await promisify(fsync)(fd);
+    if (writeSync(fd, content) < content.length) throw shortWrite(path);
   } finally {
     closeSync(fd);
   }
+}
+
+// As the system would have said it, had nothing of the file found room.
+function shortWrite(path: string): Error {
+  return Object.assign(new Error(`ENOSPC: no space left on device, write '${path}'`), { code: 'ENOSPC' });
 }
 
 function readChecked(path: string, fd: number, maxBytes: number): Buffer {

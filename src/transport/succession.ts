@@ -6,12 +6,14 @@ import {
   LIVING_CANDIDATE,
   STANDBY_GRACE_MAX,
   STANDBY_GRACE_MIN,
+  STANDBY_GRACES,
 } from '../limits.js';
 import type { Clock } from '../util/clock.js';
 import type { BusDirectory } from './bus-directory.js';
 import { announceCandidate } from './candidates.js';
 import { highestEpoch } from './epochs.js';
-import { type FolderWatch, watchFolder } from './folder-watch.js';
+import type { FolderWatch } from './folder-watch.js';
+import { watchPointers } from './pointer-watch.js';
 import { isProcessGone } from './process-liveness.js';
 import { readLastRoster } from './roster.js';
 
@@ -30,6 +32,13 @@ export interface TurnOptions {
   signal: AbortSignal;
 }
 
+interface Waiting {
+  clock: Clock;
+  /** The epoch whose host is dead. */
+  dead: number;
+  signal: AbortSignal;
+}
+
 /**
  * Lets the standby of a lost host have the processors for a moment: everybody notices the loss at once, and whoever
  * looked for the dead host meanwhile would only keep the next one from its work. Resolves when somebody has succeeded
@@ -39,7 +48,7 @@ export async function giveHeadStart(
   bus: BusDirectory,
   { clock, epoch, signal }: { clock: Clock; epoch: number; signal: AbortSignal },
 ): Promise<void> {
-  await successorWithin(bus, standbyGrace(clock), { clock, dead: epoch, signal });
+  await standbySucceeds(bus, { clock, dead: epoch, signal });
 }
 
 /**
@@ -51,7 +60,7 @@ export async function waitForTurn(bus: BusDirectory, options: TurnOptions): Prom
   if (isStandby) return true;
   const waiting = { clock, dead, signal };
   const mayHaveStandby = !hadHeadStart && (lastEpoch > 0 || (await hasHeir(bus, dead, clock)));
-  if (mayHaveStandby && (await successorWithin(bus, standbyGrace(clock), waiting))) return false;
+  if (mayHaveStandby && (await standbySucceeds(bus, waiting))) return false;
   // One candidate a round, however many wait: a thousand that lost patience together would stop the machine.
   for (let round = 0; ; round += 1) {
     const rival = announceCandidate(bus, { epoch: dead + 1, round, id: peerId }, clock);
@@ -63,8 +72,19 @@ export async function waitForTurn(bus: BusDirectory, options: TurnOptions): Prom
   }
 }
 
-function standbyGrace(clock: Clock): number {
-  return between(clock, STANDBY_GRACE_MIN, STANDBY_GRACE_MAX);
+/**
+ * Whether the standby takes over in its time. A wait that ends late says that the machine is busy, as it is when hundreds
+ * of peers notice the loss: then the standby is given that time again, {@link STANDBY_GRACES} times at most.
+ */
+async function standbySucceeds(bus: BusDirectory, waiting: Waiting): Promise<boolean> {
+  const { clock } = waiting;
+  for (let round = 1; ; round += 1) {
+    const grace = between(clock, STANDBY_GRACE_MIN, STANDBY_GRACE_MAX);
+    const startedAt = clock.now();
+    if (await successorWithin(bus, grace, waiting)) return true;
+    const late = clock.now() - startedAt - grace;
+    if (late < STANDBY_GRACE_MIN || round === STANDBY_GRACES) return false;
+  }
 }
 
 function between(clock: Clock, min: number, max: number): number {
@@ -83,15 +103,13 @@ async function hasHeir(bus: BusDirectory, dead: number, clock: Clock): Promise<b
  * it believes itself. Nothing is called any more after `close`.
  */
 export function watchSuccession(bus: BusDirectory, epoch: number, onSuccessor: () => void): FolderWatch {
-  const look = (): void => {
-    if (highestEpoch(bus) <= epoch) return;
+  const look = (highest: number): void => {
+    if (highest <= epoch) return;
     watch.close();
     onSuccessor();
   };
-  const watch = watchFolder(bus.path, (name) => {
-    if (mayBePointer(name)) look();
-  });
-  look();
+  const watch = watchPointers(bus, look);
+  look(highestEpoch(bus));
   return watch;
 }
 
@@ -99,7 +117,7 @@ export function watchSuccession(bus: BusDirectory, epoch: number, onSuccessor: (
 function successorWithin(
   bus: BusDirectory,
   delay: number,
-  { clock, dead, signal }: { clock: Clock; dead: number; signal: AbortSignal },
+  { clock, dead, signal }: Waiting,
 ): Promise<boolean> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
@@ -110,17 +128,12 @@ function successorWithin(
       outcome();
     };
     const onAbort = (): void => settle(() => reject(signal.reason));
-    const hasCome = (): boolean => highestEpoch(bus) > dead;
-    const watch = watchFolder(bus.path, (name) => {
-      if (mayBePointer(name) && hasCome()) settle(() => resolve(true));
-    });
-    const timer = clock.setTimer(delay, () => settle(() => resolve(hasCome())));
+    const look = (highest: number): void => {
+      if (highest > dead) settle(() => resolve(true));
+    };
+    const watch = watchPointers(bus, look);
+    const timer = clock.setTimer(delay, () => settle(() => resolve(highestEpoch(bus) > dead)));
     signal.addEventListener('abort', onAbort, { once: true });
-    if (hasCome()) settle(() => resolve(true));
+    look(highestEpoch(bus));
   });
-}
-
-// All peers of a bus watch its folder: whoever lists it for each draft and note keeps a crowd busy.
-function mayBePointer(name: string | null): boolean {
-  return name === null || name.startsWith('e');
 }

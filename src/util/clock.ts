@@ -37,6 +37,18 @@ export interface Clock {
 // The longest delay a Node timer takes; a longer one would fire at once.
 const LONGEST_DELAY = 2 ** 31 - 1;
 
+// Drawing few bytes costs as much as drawing many, and a crowd that connects draws often. No byte is given twice.
+const POOL_BYTES = 2_048;
+let pool: Buffer = Buffer.alloc(0);
+
+function drawBytes(length: number): Buffer {
+  if (length > POOL_BYTES / 8) return randomBytes(length);
+  if (pool.length < length) pool = randomBytes(POOL_BYTES);
+  const drawn = pool.subarray(0, length);
+  pool = pool.subarray(length);
+  return drawn;
+}
+
 /** The clock of the real world. */
 export const systemClock: Clock = {
   now: () => performance.now(),
@@ -48,7 +60,7 @@ export const systemClock: Clock = {
   },
   defer: (run) => process.nextTick(run),
   afterIo: (run) => void setImmediate(run),
-  randomBytes: (length) => randomBytes(length),
+  randomBytes: drawBytes,
   keepAlive() {
     const timer = setInterval(() => {}, LONGEST_DELAY);
     return { ref: () => timer.ref(), unref: () => timer.unref(), release: () => clearInterval(timer) };

@@ -228,9 +228,17 @@ export function checkH2(
   return same(h2, encodeH2(context, c1, h1, c2)) ? undefined : badKey('host');
 }
 
+// A host is asked for it twice by each connection, and has one key and one endpoint.
+const keyIds = new WeakMap<Uint8Array, { endpoint: string; id: Uint8Array }>();
+
 /** Eight bytes that tell keys apart without giving the key away; they differ per endpoint. */
 export function keyId(context: HandshakeContext): Uint8Array {
-  return prove(context, 'key-id').subarray(0, KEY_ID_BYTES);
+  const { key, endpoint } = context;
+  const known = keyIds.get(key);
+  if (known?.endpoint === endpoint) return known.id;
+  const id = prove(context, 'key-id').subarray(0, KEY_ID_BYTES);
+  keyIds.set(key, { endpoint, id });
+  return id;
 }
 
 function encodeStart(context: HandshakeContext, size: number): Uint8Array {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { STANDBY_GRACES } from '../../src/limits.js';
 import { openBusDirectory, secureBusDirectory } from '../../src/transport/bus-directory.js';
 import { anchorEpochs } from '../../src/transport/epochs.js';
 import { oncePerProcess } from '../../src/transport/process-liveness.js';
@@ -23,6 +24,31 @@ test('a head start is over as soon as somebody has succeeded, and when its time 
   await anchorEpochs(bus, 8, clock);
   await waiting;
   await giveHeadStart(bus, { clock, epoch: 8, signal });
+});
+
+test('on a machine that is late with everything the head start lasts longer, but not for ever', async () => {
+  const bus = await openBusDirectory('test', { directory: temporaryFolder() });
+  secureBusDirectory(bus);
+  const { signal } = new AbortController();
+  let now = 0;
+  let waits = 0;
+  const lateBy = (late: number) => ({
+    ...clock,
+    now: () => now,
+    setTimer(delay: number, fire: () => void) {
+      waits += 1;
+      setImmediate(() => {
+        now += delay + late;
+        fire();
+      });
+      return { cancel() {} };
+    },
+  });
+  await giveHeadStart(bus, { clock: lateBy(1), epoch: 1, signal });
+  expect(waits).toBe(1);
+  waits = 0;
+  await giveHeadStart(bus, { clock: lateBy(100), epoch: 1, signal });
+  expect(waits).toBe(STANDBY_GRACES);
 });
 
 test('a head start ends with its signal', async () => {
