@@ -3,6 +3,7 @@
 // the other cases. `npx tsx scripts/bench/layers.ts [bytes of data]`
 import { Relay } from '../../src/host/relay.js';
 import { DEFAULT_MAX_MESSAGE_BYTES } from '../../src/limits.js';
+import { ChunkHold } from '../../src/peer/chunk-hold.js';
 import { Inbox } from '../../src/peer/inbox.js';
 import { Outbox } from '../../src/peer/outbox.js';
 import { Publisher } from '../../src/peer/publisher.js';
@@ -129,7 +130,7 @@ function pass(chunk: Buffer): Buffer {
 }
 
 function take(chunk: Buffer): void {
-  const hold = { messages: 1, isDisposable: false, release() {} };
+  const hold = new ChunkHold(chunk, () => {});
   const startedAt = performance.now();
   walker.begin(chunk, 0, chunk.length);
   while (walker.next()) inbox.take(walker, hold);

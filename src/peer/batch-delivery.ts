@@ -3,7 +3,8 @@
 import { batchItems, itemHeadSize, itemLength } from '../wire/batch.js';
 import { BATCH_HEAD_BYTES, FrameFault } from '../wire/frame.js';
 import type { FrameWalker } from '../wire/frame-walker.js';
-import { type ChunkHold, IncomingMessage, type Origin } from './message.js';
+import type { ChunkHold } from './chunk-hold.js';
+import { IncomingMessage, type Origin } from './message.js';
 import { MessageBatch } from './message-batch.js';
 import { messageFault } from './message-fault.js';
 import type { OpenSlot } from './slot.js';

@@ -20,14 +20,8 @@ import { type FrameWalker, joinHalves } from '../wire/frame-walker.js';
 import { PatternTrie } from '../wire/subject.js';
 import { SubjectCache } from '../wire/subject-cache.js';
 import { BatchDelivery } from './batch-delivery.js';
-import {
-  type Body,
-  type ChunkHold,
-  IncomingMessage,
-  NO_HEADERS,
-  type Origin,
-  SpecialMessage,
-} from './message.js';
+import type { ChunkHold } from './chunk-hold.js';
+import { type Body, IncomingMessage, NO_HEADERS, type Origin, SpecialMessage } from './message.js';
 import { messageFault } from './message-fault.js';
 import { NotedMessages } from './noted-messages.js';
 import { type SenderRecord, SenderRecords } from './sender-records.js';
@@ -85,7 +79,8 @@ export class Inbox {
       slot: (id) => (this.#slots.get(id)?.accepting ? this.#slots.get(id) : undefined),
       plainSlots: (subject) => this.#resolve(subject).slots,
       read: (from, sequence) => this.#read(from, sequence),
-      bodyOf: (walker, from, slots) => this.#bodyOf(walker, from, slots),
+      // members of a group and others are offered it one after the other
+      bodyOf: (walker, from, slots) => this.#bodyOf(walker, from, slots, true),
       sendAck: (acknowledgements) => options.sendAck(acknowledgements),
     });
   }
@@ -189,7 +184,12 @@ export class Inbox {
     return true;
   }
 
-  #bodyOf(walker: FrameWalker, from: SenderRecord, slots: readonly OpenSlot[]): Body | undefined {
+  #bodyOf(
+    walker: FrameWalker,
+    from: SenderRecord,
+    slots: readonly OpenSlot[],
+    isShared: boolean,
+  ): Body | undefined {
     const { bytes, at, size } = walker;
     const tail = tryReadTail(bytes, at, size);
     if (typeof tail === 'string') {
@@ -203,7 +203,7 @@ export class Inbox {
       this.#refuse(from, slots, 1, fault);
       return undefined;
     }
-    const known = { subject: readSubject(bytes, at), headers, from, headBytes: start - at };
+    const known = { subject: readSubject(bytes, at), headers, from, isShared, headBytes: start - at };
     return { origin: originOf(walker, known), bytes, start, end };
   }
 
@@ -220,7 +220,13 @@ export class Inbox {
     const end = at + size;
     const fault = messageFault(bytes, start, end, size, this.#options.maxMessageBytes);
     if (fault !== undefined) return this.#refuse(from, slots, 1, fault);
-    const origin = originOf(walker, { subject, headers: NO_HEADERS, from, headBytes });
+    const origin = originOf(walker, {
+      subject,
+      headers: NO_HEADERS,
+      from,
+      isShared: slots.length > 1,
+      headBytes,
+    });
     for (let index = 0; index < slots.length; index += 1) {
       slots[index]!.offer(new IncomingMessage(origin, 0, bytes, start, end, hold));
     }
@@ -232,7 +238,7 @@ export class Inbox {
     from: SenderRecord,
     hold: ChunkHold | undefined,
   ): void {
-    const body = this.#bodyOf(walker, from, slots);
+    const body = this.#bodyOf(walker, from, slots, slots.length > 1);
     if (body === undefined) return;
     const { origin, bytes, start, end } = body;
     const expiry = expiryOf(walker.bytes, walker.at);
@@ -249,7 +255,13 @@ export class Inbox {
     hold: ChunkHold | undefined,
   ): void {
     const headBytes = batchOffset(walker.bytes, walker.at);
-    const origin = originOf(walker, { subject, headers: NO_HEADERS, from, headBytes });
+    const origin = originOf(walker, {
+      subject,
+      headers: NO_HEADERS,
+      from,
+      isShared: slots.length > 1,
+      headBytes,
+    });
     this.#batches.deliver(origin, walker, slots, hold);
   }
 
@@ -406,12 +418,13 @@ export class Inbox {
 
 function originOf(
   walker: FrameWalker,
-  known: Pick<Origin, 'subject' | 'headers' | 'from' | 'headBytes'>,
+  known: Pick<Origin, 'subject' | 'headers' | 'from' | 'isShared' | 'headBytes'>,
 ): Origin {
   return {
     subject: known.subject,
     headers: known.headers,
     from: known.from,
+    isShared: known.isShared,
     headBytes: known.headBytes,
     sequence: walker.sequence,
     orderHigh: walker.orderHigh,

@@ -46,6 +46,7 @@ function originOf(bytes: Buffer, at: number, subject: string, headers: Origin['h
     subject,
     headers,
     from: strangerAt(bytes, at + At.sender),
+    isShared: false,
     headBytes: At.subject + subject.length + 2,
     sequence: readU64(bytes, at + At.sequence),
     orderHigh: bytes.readInt32BE(at + At.order),

@@ -1,7 +1,8 @@
 // The messages of a batch frame as one slot sees them: they stay bytes until they are read, one after the other, or
 // dropped. Every item was checked before the batch was made.
 import { itemHeadSize, itemLength } from '../wire/batch.js';
-import { type ChunkHold, IncomingMessage, type Origin } from './message.js';
+import type { ChunkHold } from './chunk-hold.js';
+import { IncomingMessage, type Origin } from './message.js';
 
 export class MessageBatch {
   readonly origin: Origin;
@@ -87,9 +88,6 @@ export class MessageBatch {
   }
 
   #letGo(): void {
-    const hold = this.#hold;
-    if (hold === undefined) return;
-    hold.messages -= 1;
-    if (hold.messages === 0) hold.release();
+    this.#hold?.letGo();
   }
 }

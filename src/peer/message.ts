@@ -1,24 +1,21 @@
-// A message as users see it. Its data stays encoded in the chunk it arrived in until somebody looks at it; then,
-// or when the reader moves on, it lets go of the chunk, whose memory is read into again.
+// A message as users see it. Its data stays encoded in the chunk it arrived in until somebody looks at it. Then, or when the
+// reader moves on, it lets go of the chunk, whose memory is read into again; or, when its data is long bytes that no other
+// slot was offered, those are given to the program where they lie.
 import type { MailslotError } from '../errors.js';
 import { copyBytes } from '../wire/byte-copies.js';
 import { joinHalves } from '../wire/frame-walker.js';
-import { decodeValue, takeValue } from '../wire/values.js';
+import { decodeValue, isByteString, takeValue, viewValue } from '../wire/values.js';
+import type { ChunkHold } from './chunk-hold.js';
 import type { SenderRecord } from './sender-records.js';
-
-/** The memory that a chunk of frames arrived in, and how many messages still need it. */
-export interface ChunkHold {
-  messages: number;
-  /** Whether this memory holds one frame and is never read into again, so that the last message may give it away. */
-  readonly isDisposable: boolean;
-  /** Called when the last message lets go. */
-  release(): void;
-}
 
 /** What a subscriber, responder or asker gets. */
 export interface Message<T = unknown> {
   readonly subject: string;
-  /** Decoded when it is first looked at, and the same value from then on; undefined beside an `error`. */
+  /**
+   * Decoded when it is first looked at, and the same value from then on; undefined beside an `error`. It is the reader's
+   * alone. Bytes may lie in memory that other messages of this process share, so keep a copy (`slice()`) of the few that
+   * are kept for long.
+   */
   readonly data: T;
   readonly headers: Readonly<Record<string, string>>;
   /** Id of the peer that sent it; the host vouches for it. */
@@ -44,6 +41,8 @@ export interface Origin {
   readonly headers: Readonly<Record<string, string>>;
   /** The account of the sender, which is not acknowledged past a message until it is taken. */
   readonly from: SenderRecord;
+  /** Whether several slots were offered its messages. */
+  readonly isShared: boolean;
   /** Bytes of a frame in front of its data. */
   readonly headBytes: number;
   /** Sequence of the first message. */
@@ -114,11 +113,7 @@ export class IncomingMessage implements Message {
   get data(): unknown {
     const { bytes } = this;
     if (bytes !== undefined) {
-      const { hold } = this;
-      this.value =
-        hold?.isDisposable && hold.messages === 1
-          ? takeValue(bytes, this.start, this.end)
-          : decodeValue(bytes, this.start, this.end);
+      this.value = this.takeData(bytes);
       this.bytes = undefined;
       this.letGo();
     }
@@ -153,8 +148,11 @@ export class IncomingMessage implements Message {
 
   /** Makes the message independent of the chunk it came in. */
   detach(): void {
-    if (this.hold === undefined || this.hold.isDisposable) return;
+    const { hold } = this;
+    if (hold === undefined || hold.isDisposable) return;
     if (this.bytes !== undefined) {
+      // cheaper than the copy, of data that perhaps nobody looks at
+      if (this.mayHave(hold)) return hold.give();
       this.bytes = copyBytes(this.bytes, this.start, this.end);
       this.end -= this.start;
       this.start = 0;
@@ -178,12 +176,23 @@ export class IncomingMessage implements Message {
     return { subject, ...(error === undefined ? { data } : { error }), headers, sender, order, time };
   }
 
+  private takeData(bytes: Uint8Array): unknown {
+    const { hold, start, end } = this;
+    if (hold?.isDisposable && hold.messages === 1) return takeValue(bytes, start, end);
+    if (hold === undefined || !this.mayHave(hold) || !isByteString(bytes, start))
+      return decodeValue(bytes, start, end);
+    hold.give();
+    return viewValue(bytes, start, end);
+  }
+
+  private mayHave(hold: ChunkHold): boolean {
+    return !this.origin.isShared && hold.mayGive(this.end - this.start);
+  }
+
   private letGo(): void {
     const { hold } = this;
-    if (hold === undefined) return;
     this.hold = undefined;
-    hold.messages -= 1;
-    if (hold.messages === 0) hold.release();
+    hold?.letGo();
   }
 }
 

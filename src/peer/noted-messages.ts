@@ -5,7 +5,8 @@ import type { Note, SingleAcknowledgement } from '../wire/control.js';
 import { expiryOf } from '../wire/expiry.js';
 import { At, Flag, Kind, readSubject, readU64 } from '../wire/frame.js';
 import type { FrameWalker } from '../wire/frame-walker.js';
-import { type Body, type ChunkHold, SpecialMessage } from './message.js';
+import type { ChunkHold } from './chunk-hold.js';
+import { type Body, SpecialMessage } from './message.js';
 import type { SenderRecord, SenderRecords } from './sender-records.js';
 import type { OpenSlot } from './slot.js';
 

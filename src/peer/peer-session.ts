@@ -23,8 +23,8 @@ import { FrameSplitter } from '../wire/frame-splitter.js';
 import { FrameWalker } from '../wire/frame-walker.js';
 import type { PeerId } from '../wire/peer-id.js';
 import type { Asker } from './asker.js';
+import { ChunkHold } from './chunk-hold.js';
 import type { Inbox } from './inbox.js';
-import type { ChunkHold } from './message.js';
 import type { Outbox } from './outbox.js';
 import { ReadingWatch } from './reading-watch.js';
 import type { Responders } from './responder.js';
@@ -174,8 +174,9 @@ export class PeerSession {
     const { clock, link, inbox } = this.#options;
     this.#lastHeard = clock.now();
     this.#reading.awake(this.#lastHeard);
-    // one for the walk itself: messages may come and go while it lasts
-    const hold = { messages: 1, isDisposable: false, release: () => link.pipe.recycle(chunk) };
+    const hold = new ChunkHold(chunk, () => link.pipe.recycle(chunk));
+    // for the walk itself: messages may come and go while it lasts
+    hold.messages += 1;
     this.#chunk = chunk;
     this.#hold = hold;
     this.#receiving = true;
@@ -186,8 +187,7 @@ export class PeerSession {
       this.#violation(error.message);
     }
     this.#chunk = undefined;
-    hold.messages -= 1;
-    if (hold.messages === 0) hold.release();
+    hold.letGo();
     inbox.flush();
     this.#receiving = false;
     if (!this.#flushing) return;
@@ -214,7 +214,7 @@ export class PeerSession {
   }
 
   #holdOf(bytes: Buffer): ChunkHold | undefined {
-    return bytes === this.#chunk ? this.#hold : { messages: 0, isDisposable: true, release() {} };
+    return bytes === this.#chunk ? this.#hold : new ChunkHold(bytes);
   }
 
   /** Takes the frame behind a NOTE, or remembers the NOTE until that comes. */

@@ -62,11 +62,13 @@ export function copyBytes(bytes: Uint8Array, start: number, end: number): Uint8A
   const length = end - start;
   const copy = memoryFor(length);
   if (length <= LOOPED_BYTES) loop(bytes, start, copy, 0, length);
-  else copy.set(viewOf(bytes, start, length));
+  else copy.set(viewBytes(bytes, start, end));
   return copy;
 }
 
-function viewOf(bytes: Uint8Array, start: number, length: number): Uint8Array {
+/** A stretch of `bytes` as a plain Uint8Array that shares their memory. */
+export function viewBytes(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const length = end - start;
   if (bytes !== source) {
     if (bytes.length > LARGEST_REMEMBERED)
       return new Uint8Array(bytes.buffer, bytes.byteOffset + start, length);

@@ -4,7 +4,7 @@
 // What comes out: plain objects, arrays, texts, numbers, bigints, booleans, null, undefined, Uint8Array (for a
 // Buffer, ArrayBuffer or DataView too), the other typed arrays, Date, Map and Set. An instance of a class arrives as
 // a plain object with its own enumerable properties. Holes in arrays become undefined.
-import { copyBytes, LONGEST_SHARED_BYTES } from './byte-copies.js';
+import { copyBytes, LONGEST_SHARED_BYTES, viewBytes } from './byte-copies.js';
 import { writeItemHead } from './item-writer.js';
 import { readValue } from './value-reader.js';
 import { ValueWriter } from './value-writer.js';
@@ -38,9 +38,8 @@ export function encodeValue(value: unknown, call = 'encodeValue'): Uint8Array {
  * It shares no memory with `bytes`.
  */
 export function decodeValue(bytes: Uint8Array, start: number, end: number): unknown {
-  const head = bytes[start]!;
-  if (head >> 5 === 2) return copyBytes(bytes, end - byteStringLength(bytes, start, end), end);
-  return readValue(bytes, start);
+  if (!isByteString(bytes, start)) return readValue(bytes, start);
+  return copyBytes(bytes, end - byteStringLength(bytes, start, end), end);
 }
 
 /**
@@ -48,12 +47,21 @@ export function decodeValue(bytes: Uint8Array, start: number, end: number): unkn
  * is a view of it, if it lies where any typed array can be laid over it and keeps little else alive.
  */
 export function takeValue(bytes: Uint8Array, start: number, end: number): unknown {
-  if (bytes[start]! >> 5 !== 2) return readValue(bytes, start);
+  if (!isByteString(bytes, start)) return readValue(bytes, start);
   const length = byteStringLength(bytes, start, end);
   const at = bytes.byteOffset + end - length;
   const isShort = length <= LONGEST_SHARED_BYTES || length * 2 < bytes.length;
   if (isShort || at % 8 !== 0) return copyBytes(bytes, end - length, end);
   return new Uint8Array(bytes.buffer, at, length);
+}
+
+export function isByteString(bytes: Uint8Array, start: number): boolean {
+  return bytes[start]! >> 5 === 2;
+}
+
+/** The byte string in `bytes` from `start` to `end`, as a view of it wherever it lies. */
+export function viewValue(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return viewBytes(bytes, end - byteStringLength(bytes, start, end), end);
 }
 
 function byteStringLength(bytes: Uint8Array, start: number, end: number): number {

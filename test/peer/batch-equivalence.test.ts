@@ -4,8 +4,8 @@
 import { expect, it } from 'vitest';
 import { SeededRandom } from '../../scripts/fuzz/seeded-random.js';
 import { LAZY_ACK_DELAY } from '../../src/limits.js';
+import { ChunkHold } from '../../src/peer/chunk-hold.js';
 import { Inbox } from '../../src/peer/inbox.js';
-import type { ChunkHold } from '../../src/peer/message.js';
 import { OpenSlot } from '../../src/peer/slot.js';
 import { splitBatch } from '../../src/wire/batch.js';
 import { encodeFrame, Flag, Kind } from '../../src/wire/frame.js';
@@ -31,7 +31,7 @@ class Receiver {
   readonly clock = new ManualClock();
   /** What happened lately, to each slot and to the senders. */
   readonly log: Record<string, unknown[]> = {};
-  readonly holds: (ChunkHold & { released: number })[] = [];
+  readonly holds: { hold: ChunkHold; released: number }[] = [];
   readonly slots: OpenSlot[];
   readonly inbox = new Inbox({
     clock: this.clock,
@@ -72,25 +72,24 @@ class Receiver {
 
   arrive(frames: Buffer[]): void {
     const chunk = Buffer.concat(frames);
-    const hold = {
-      messages: 1,
-      isDisposable: false,
+    const held = {
       released: 0,
-      release() {
-        this.released += 1;
+      hold: new ChunkHold(chunk, () => {
+        held.released += 1;
         // whoever still needs it will see nonsense
         chunk.fill(0xff);
-      },
+      }),
     };
-    this.holds.push(hold);
+    const { hold } = held;
+    hold.messages += 1;
+    this.holds.push(held);
     const walker = new FrameWalker();
     walker.begin(chunk, 0, chunk.length);
     while (walker.next()) {
       const from = this.inbox.take(walker, hold);
       if (walker.flags & Flag.ackSoon) this.inbox.hasten(from);
     }
-    hold.messages -= 1;
-    if (hold.messages === 0) hold.release();
+    hold.letGo();
     this.inbox.flush();
   }
 
@@ -214,7 +213,9 @@ async function live(seed: number): Promise<void> {
   expect(batched.takeState()).toBe(single.takeState());
   for (const [who, sender] of SENDERS.entries())
     expect(batched.inbox.records.find(sender)?.read ?? 0).toBe(sequences[who]! - 1);
-  expect(new Set(batched.holds.map((hold) => `${hold.messages} ${hold.released}`))).toEqual(new Set(['0 1']));
+  expect(new Set(batched.holds.map(({ hold, released }) => `${hold.messages} ${released}`))).toEqual(
+    new Set(['0 1']),
+  );
 }
 
 async function readNow(slot: OpenSlot): Promise<object | undefined> {

@@ -1,6 +1,7 @@
 // The policies that drop: what stays, where the markers stand, and that the numbers are exact whatever happens (R7).
 import { describe, expect, it } from 'vitest';
 import type { Overflow } from '../../src/peer/api.js';
+import { ChunkHold } from '../../src/peer/chunk-hold.js';
 import { IncomingMessage, NO_HEADERS, SpecialMessage } from '../../src/peer/message.js';
 import { OpenSlot } from '../../src/peer/slot.js';
 import { encodeValue } from '../../src/wire/values.js';
@@ -56,9 +57,16 @@ class Bench {
     const release = (): void => {
       this.released += 1;
     };
-    const hold = { messages: 0, isDisposable: false, release };
+    const hold = new ChunkHold(bytes, release);
     const origin = {
-      ...{ subject, headers: NO_HEADERS, from, headBytes: size - bytes.length, sequence: this.offered },
+      ...{
+        subject,
+        headers: NO_HEADERS,
+        from,
+        isShared: false,
+        headBytes: size - bytes.length,
+        sequence: this.offered,
+      },
       ...{ orderHigh: 0, orderLow: this.offered, timeHigh: 0, timeLow: 1 },
     };
     this.slot.offer(new IncomingMessage(origin, 0, bytes, 0, bytes.length, hold));
@@ -68,7 +76,14 @@ class Bench {
   offerSpecial({ ttl, retained = false }: { ttl?: number; retained?: boolean }, subject = 'a'): void {
     const bytes = Buffer.from(encodeValue(this.offered++));
     const origin = {
-      ...{ subject, headers: NO_HEADERS, from, headBytes: 100 - bytes.length, sequence: this.offered },
+      ...{
+        subject,
+        headers: NO_HEADERS,
+        from,
+        isShared: false,
+        headBytes: 100 - bytes.length,
+        sequence: this.offered,
+      },
       ...{ orderHigh: 0, orderLow: this.offered, timeHigh: 0, timeLow: 1 },
     };
     const expiry = ttl === undefined ? undefined : this.clock.wallTime() + ttl;

@@ -1,5 +1,6 @@
 // A slot by itself: what dropping leaves behind, and when a forgotten one is given up. Time is the test's.
 import { beforeEach, describe, expect, it } from 'vitest';
+import { ChunkHold } from '../../src/peer/chunk-hold.js';
 import { IncomingMessage, NO_HEADERS } from '../../src/peer/message.js';
 import { OpenSlot } from '../../src/peer/slot.js';
 import { SlotWatch } from '../../src/peer/slot-watch.js';
@@ -68,9 +69,9 @@ function offer(to: OpenSlot, size = 100): void {
   const release = (): void => {
     released += 1;
   };
-  const hold = { messages: 0, isDisposable: false, release };
+  const hold = new ChunkHold(bytes, release);
   const origin = {
-    ...{ subject: 'a', headers: NO_HEADERS, from, headBytes: size - bytes.length, sequence },
+    ...{ subject: 'a', headers: NO_HEADERS, from, isShared: false, headBytes: size - bytes.length, sequence },
     ...{ orderHigh: 0, orderLow: sequence, timeHigh: 0, timeLow: 1 },
   };
   to.offer(new IncomingMessage(origin, 0, bytes, 0, bytes.length, hold));

@@ -1,0 +1,47 @@
+// The memory that a chunk of frames arrived in. It is read into again when nobody needs it any more, unless a program was
+// given some of it.
+import { markAsUntransferable } from 'node:worker_threads';
+
+/** Shorter byte strings are copied: that costs little, and each would keep a whole chunk alive. */
+const SHORTEST_GIVEN_BYTES = 1_024;
+/** Nor does a message keep more alive than so many times its own size. */
+const LARGEST_SHARE = 256;
+
+export class ChunkHold {
+  /** How many messages still need it; who walks over it counts as one. */
+  messages = 0;
+  /** Whether nobody reads into this memory again anyway: then the last message may have all of it. */
+  readonly isDisposable: boolean;
+  private readonly memory: Uint8Array;
+  private readonly recycle: (() => void) | undefined;
+  private isGiven = false;
+  private leastGiven = 0;
+
+  /** @param recycle called when nobody needs the memory any more; without it nobody has to know */
+  constructor(memory: Uint8Array, recycle?: () => void) {
+    this.memory = memory;
+    this.recycle = recycle;
+    this.isDisposable = recycle === undefined;
+  }
+
+  letGo(): void {
+    this.messages -= 1;
+    if (this.messages === 0 && !this.isGiven) this.recycle?.();
+  }
+
+  /** Whether a program may be given so many bytes of it, in place of a copy. */
+  mayGive(length: number): boolean {
+    if (length < SHORTEST_GIVEN_BYTES) return false;
+    // looked up once: `buffer` is a call out of compiled code
+    if (this.leastGiven === 0) this.leastGiven = this.memory.buffer.byteLength / LARGEST_SHARE;
+    return length >= this.leastGiven;
+  }
+
+  /** A program gets some of it: from now on it belongs to those who look at it. */
+  give(): void {
+    if (this.isGiven) return;
+    this.isGiven = true;
+    // the rest may hold messages that nobody has read
+    markAsUntransferable(this.memory.buffer);
+  }
+}
