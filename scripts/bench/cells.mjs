@@ -80,9 +80,15 @@ export async function warmUp(cell, run, known) {
     PROBE_BYTES / (run.size ?? COMPILE_BYTES),
     messagesFor(known, PROBE_TIME),
   );
-  let best = await runOnce(cell, { ...run, count: Math.max(LEAST_MESSAGES, Math.round(probe)) });
+  const first = await runOnce(cell, { ...run, count: Math.max(LEAST_MESSAGES, Math.round(probe)) });
+  return untilSteady(first, (count) => runOnce(cell, { ...run, count }));
+}
+
+/** Calls `measure(count)` for short runs until its rate, which begins at `first`, rises no more; resolves to the best. */
+export async function untilSteady(first, measure) {
+  let best = first;
   for (let runs = 0, inVain = 0; inVain < PATIENCE && runs < MOST_WARM_UPS; runs++) {
-    const rate = await runOnce(cell, { ...run, count: messagesFor(best, WARM_UP) });
+    const rate = await measure(messagesFor(best, WARM_UP));
     inVain = rate > best * STILL_RISING ? 0 : inVain + 1;
     best = Math.max(best, rate);
   }

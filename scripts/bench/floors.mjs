@@ -18,5 +18,7 @@ export const BECOME_HOST_CEILING = 100;
 export const PEER_MEMORY_CEILING = 40 * KB;
 /** A message beside a subscriber that takes nothing, by one without it: 95 % of the throughput is left. */
 export const STALLED_COST_CEILING = 1 / 0.95;
+/** A message on one of many subjects, or to one of many subscribers or patterns, by one with few of them. */
+export const GROWTH_CEILING = 1.2;
 /** Per cent of one core, all processes of a bus with 20 peers together. */
 export const IDLE_CPU_CEILING = 0.5;

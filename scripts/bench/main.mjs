@@ -4,10 +4,11 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { AIM_COLUMNS, aimsOf } from './aims.mjs';
 import { readCommandLine, usage } from './args.mjs';
 import { CannotBuild, compareWith } from './compare.mjs';
 import { publish } from './publish.mjs';
-import { formatTable, judge } from './report.mjs';
+import { align, formatTable, judge } from './report.mjs';
 import { findSystems, OURS, systemsFor } from './systems.mjs';
 
 const LATEST = fileURLToPath(new URL('./results/latest.json', import.meta.url));
@@ -91,6 +92,8 @@ async function bench({ json, from, floors, publish: isPublished, ...setup }) {
   const results = from === undefined ? await measure(setup) : await load(from);
   if (from === undefined) await save(results, json ?? LATEST);
   if (isPublished) await publish(results);
+  const reached = aimsOf(results.cases);
+  if (reached.length > 0) console.log(`\n${align([AIM_COLUMNS, ...reached]).join('\n')}\n`);
   const rows = Object.values(results.cases).flatMap((one) => one.rows.map((row) => judge(row)));
   const missed = rows.filter(({ met }) => met === false).length;
   console.log(`${missed} limits missed`);

@@ -1,5 +1,6 @@
 // Results as Markdown: a short summary for the README (medians) and all figures for docs/PERFORMANCE.md (medians,
 // extremes, ratios).
+import { AIM_COLUMNS, aimsOf } from './aims.mjs';
 import { formatNumber, formatRatio, formatResult, formatSpread, judge } from './report.mjs';
 import { OURS } from './systems.mjs';
 
@@ -43,7 +44,13 @@ export function formatFigures(results) {
     conditionsOf(results),
     formatCommand(results),
     ...sections,
+    ...formatAims(results.cases),
   ].join('\n\n');
+}
+
+function formatAims(cases) {
+  const lines = aimsOf(cases);
+  return lines.length === 0 ? [] : [`Aims\n\n${formatGrid([AIM_COLUMNS, ...lines])}`];
 }
 
 /** What measures the same again. */

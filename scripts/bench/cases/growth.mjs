@@ -2,6 +2,7 @@
 // patterns of which one matches. Each row is the cost with many by the cost with one, measured one after the other in
 // the same round. Subscribers are compared with four, since the publisher's own work would make one look dear.
 import { messagesFor, runOnce, warmUp, withCell } from '../cells.mjs';
+import { GROWTH_CEILING } from '../floors.mjs';
 import { inDirectory, runRounds } from '../rounds.mjs';
 
 export const title = 'Growth: cost of a message with many, by its cost with few (128 B)';
@@ -19,7 +20,13 @@ export async function run(setup) {
       const [one, many] = [await cost(system, growth.one, setup), await cost(system, growth.many, setup)];
       return many / one;
     });
-    rows.push({ label: growth.label, unit: 'ratio', better: 'lower', rounds });
+    rows.push({
+      label: growth.label,
+      unit: 'ratio',
+      better: 'lower',
+      ceiling: GROWTH_CEILING,
+      rounds,
+    });
   }
   return rows;
 }

@@ -1,5 +1,6 @@
 // One asker and one responder that sends the question back, in processes of their own. For the plain relay it is
 // the two-hop echo: asker → relay → echoer → relay → asker.
+import { messagesFor, untilSteady } from '../cells.mjs';
 import { QUERY_P50_CEILING } from '../floors.mjs';
 import { withWorkers } from '../processes.mjs';
 import { inDirectory, runRounds } from '../rounds.mjs';
@@ -10,7 +11,7 @@ export const name = 'query';
 
 const SIZE = 128;
 const WIDTH = 64;
-const WARM_UP_QUERIES = 2_000;
+const FIRST_QUERIES = 2_000;
 
 export async function run(setup) {
   const rounds = await runRounds(setup, name, (system) =>
@@ -44,12 +45,18 @@ function measure(system, directory, duration) {
     await open(system, 'openServer', { directory });
     await open(system, 'openResponder', { directory });
     const asker = await open(system, 'openAsker', { directory, size: SIZE });
-    const warmUp = await asker.call('askOneByOne', WARM_UP_QUERIES);
-    const count = Math.ceil(duration / percentile(warmUp, 0.5));
+    const askInFlight = async (count) => (count / (await asker.call('askInFlight', count, WIDTH))) * 1000;
+    const askOneByOne = async (count) => 1000 / mean(await asker.call('askOneByOne', count));
+    const rate = await steadily(askInFlight, duration);
+    const count = messagesFor(await untilSteady(await askOneByOne(FIRST_QUERIES), askOneByOne), duration);
     const microseconds = (await asker.call('askOneByOne', count)).map((time) => time * 1000);
-    const probe = await asker.call('askInFlight', WARM_UP_QUERIES, WIDTH);
-    const many = Math.max(WARM_UP_QUERIES, Math.round((WARM_UP_QUERIES / probe) * duration));
-    const rate = (many / (await asker.call('askInFlight', many, WIDTH))) * 1000;
     return { p50: percentile(microseconds, 0.5), p99: percentile(microseconds, 0.99), rate };
   });
 }
+
+/** Queries per second in a run of `duration` ms, when the rate rises no more. */
+async function steadily(ask, duration) {
+  return ask(messagesFor(await untilSteady(await ask(FIRST_QUERIES), ask), duration));
+}
+
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
