@@ -28,7 +28,7 @@ class Field {
   }
 
   add(): void {
-    const child = fork(program, [this.#directory]);
+    const child = fork(program, [this.#directory], { execArgv: [] });
     this.#epochs.set(child, 0);
     child.on('message', (report) => this.#note(child, report as Report));
     child.once('exit', (code) => {

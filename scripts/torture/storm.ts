@@ -35,7 +35,7 @@ async function heard<Report>(child: ChildProcess, what: string): Promise<Report>
 }
 
 async function start(program: string, ...parameters: string[]): Promise<ChildProcess> {
-  const child = fork(program, parameters);
+  const child = fork(program, parameters, { execArgv: [] });
   await heard(child, 'a process that starts');
   return child;
 }

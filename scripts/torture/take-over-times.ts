@@ -29,7 +29,7 @@ class Peer {
   last: Report = { epoch: 0, hosting: false, at: 0 };
 
   constructor(directory: string) {
-    this.process = fork(program, [directory]);
+    this.process = fork(program, [directory], { execArgv: [] });
     this.process.on('message', (report) => {
       this.last = report as Report;
     });
