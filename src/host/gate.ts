@@ -138,7 +138,8 @@ export class Gate {
     if (this.#isComplete || now >= this.#giveUpAt) return this.#open();
     const next = Math.min(Math.max(2 * this.#delay, GATE_FIRST_LOOK), GATE_LOOK_INTERVAL);
     // looking at many processes takes from a busy machine what they need to come back
-    this.#delay = Math.max(next, GATE_LOOK_SHARE * (clock.now() - now));
+    const took = clock.now() - now;
+    this.#delay = Math.min(Math.max(next, GATE_LOOK_SHARE * took), Math.max(0, this.#giveUpAt - now - took));
     this.#timer = clock.setTimer(this.#delay, () => this.#look());
   }
 

@@ -207,12 +207,8 @@ export class Inbox {
     return { origin: originOf(walker, known), bytes, start, end };
   }
 
-  #deliver(
-    { subject, slots }: Delivery,
-    walker: FrameWalker,
-    from: SenderRecord,
-    hold: ChunkHold | undefined,
-  ): void {
+  #deliver(delivery: Delivery, walker: FrameWalker, from: SenderRecord, hold: ChunkHold | undefined): void {
+    const { subject, slots } = delivery;
     if (walker.hasOptions) return this.#deliverWithOptions(slots, walker, from, hold);
     const { bytes, at, size } = walker;
     const headBytes = At.subject + subject.length + 2;
@@ -220,13 +216,7 @@ export class Inbox {
     const end = at + size;
     const fault = messageFault(bytes, start, end, size, this.#options.maxMessageBytes);
     if (fault !== undefined) return this.#refuse(from, slots, 1, fault);
-    const origin = originOf(walker, {
-      subject,
-      headers: NO_HEADERS,
-      from,
-      isShared: slots.length > 1,
-      headBytes,
-    });
+    const origin = plainOriginOf(walker, delivery, from, headBytes);
     for (let index = 0; index < slots.length; index += 1) {
       slots[index]!.offer(new IncomingMessage(origin, 0, bytes, start, end, hold));
     }
@@ -249,20 +239,14 @@ export class Inbox {
   }
 
   #deliverBatch(
-    { subject, slots }: Delivery,
+    delivery: Delivery,
     walker: FrameWalker,
     from: SenderRecord,
     hold: ChunkHold | undefined,
   ): void {
     const headBytes = batchOffset(walker.bytes, walker.at);
-    const origin = originOf(walker, {
-      subject,
-      headers: NO_HEADERS,
-      from,
-      isShared: slots.length > 1,
-      headBytes,
-    });
-    this.#batches.deliver(origin, walker, slots, hold);
+    const origin = plainOriginOf(walker, delivery, from, headBytes);
+    this.#batches.deliver(origin, walker, delivery.slots, hold);
   }
 
   /** Takes a message of a kind that this version does not know: it counts as taken. */
@@ -414,6 +398,16 @@ export class Inbox {
     }
     return upTo;
   }
+}
+
+/** Of messages without options, for slots that are all offered them at once. */
+function plainOriginOf(
+  walker: FrameWalker,
+  { subject, slots }: Delivery,
+  from: SenderRecord,
+  headBytes: number,
+): Origin {
+  return originOf(walker, { subject, headers: NO_HEADERS, from, isShared: slots.length > 1, headBytes });
 }
 
 function originOf(

@@ -17,7 +17,8 @@ export async function readOrCreateKey(bus: BusDirectory, clock: Clock): Promise<
     const key = await readPrivate(join(bus.path, 'key'), KEY_BYTES, clock);
     if (key?.length === KEY_BYTES) return key;
     if (key) await removeMalformed(bus, clock);
-    await createLinked(bus.path, 'key', clock.randomBytes(KEY_BYTES), clock);
+    // lasting: a power cut that left zeros in their place would leave a key that anybody can guess
+    await createLinked(bus.path, 'key', clock.randomBytes(KEY_BYTES), { clock, isLasting: true });
   }
   throw unusable(bus.path, new Error('its key file changes all the time'));
 }

@@ -51,14 +51,15 @@ export async function readPointer(
  * same next number. Without it two of them could take different first epochs.
  */
 export async function anchorEpochs(bus: BusDirectory, epoch: number, clock: Clock): Promise<void> {
-  await createLinked(bus.path, `e${epoch}`, new Uint8Array(), clock);
+  await createLinked(bus.path, `e${epoch}`, new Uint8Array(), { clock });
 }
 
 /** Takes an epoch for a host. False when somebody else has it, or a higher one. */
 export async function claimEpoch(bus: BusDirectory, pointer: Pointer, clock: Clock): Promise<boolean> {
   // Most who come too late find out here, before they make the disk busy.
   if (highestOf(readdirSync(bus.path)) >= pointer.epoch) return false;
-  return createLinked(bus.path, `e${pointer.epoch}`, Buffer.from(formatPointer(pointer)), clock);
+  // not lasting: nobody who could be found through it survives a power cut
+  return createLinked(bus.path, `e${pointer.epoch}`, Buffer.from(formatPointer(pointer)), { clock });
 }
 
 /** The highest epoch of the folder; 0 when there is none, or no folder. */

@@ -6,6 +6,9 @@ export interface FolderWatch {
   close(): void;
 }
 
+/** What there is where no watch could be made. */
+export const NO_WATCH: FolderWatch = { close() {} };
+
 /**
  * Calls `onChange` with each name that came or went, where the system tells it, or when the folder goes. It never fails
  * and never throws.
@@ -18,6 +21,6 @@ export function watchFolder(path: string, onChange: (name: string | null) => voi
     watcher.on('error', () => {});
     return watcher;
   } catch {
-    return { close() {} };
+    return NO_WATCH;
   }
 }

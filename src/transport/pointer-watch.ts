@@ -3,7 +3,7 @@
 import { type Stats, statSync } from 'node:fs';
 import type { BusDirectory } from './bus-directory.js';
 import { highestEpoch } from './epochs.js';
-import { type FolderWatch, watchFolder } from './folder-watch.js';
+import { type FolderWatch, NO_WATCH, watchFolder } from './folder-watch.js';
 
 interface SharedWatch {
   readonly folder: Stats | undefined;
@@ -42,7 +42,8 @@ function share(bus: BusDirectory, folder: Stats | undefined): SharedWatch {
     for (const listener of listeners) listener(highest);
   });
   const watching = { folder, watch, listeners };
-  shared.set(bus.path, watching);
+  // watches may have run out: who comes next tries again
+  if (watch !== NO_WATCH) shared.set(bus.path, watching);
   return watching;
 }
 

@@ -5,6 +5,7 @@ import {
   constants,
   fchmodSync,
   fstatSync,
+  fsync,
   linkSync,
   openSync,
   readdirSync,
@@ -15,6 +16,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { STRAY_FILE_AGE } from '../limits.js';
 import type { Clock } from '../util/clock.js';
 import { errnoOf, patiently, unless } from '../util/errno.js';
@@ -27,12 +29,15 @@ const O_NONBLOCK = constants.O_NONBLOCK ?? 0;
 const LOOP = ['ELOOP', 'EMLINK'];
 const STRAY = /^t[0-9a-f]{16}$/;
 
-/** Makes `name` in `folder` with this content, mode 0600. False when the name is taken: nothing has changed then. */
+/**
+ * Makes `name` in `folder` with this content, mode 0600. False when the name is taken: nothing has changed then.
+ * @param isLasting whether the content has to be on disk before it gets its name
+ */
 export async function createLinked(
   folder: string,
   name: string,
   content: Uint8Array,
-  clock: Clock,
+  { clock, isLasting = false }: { clock: Clock; isLasting?: boolean },
 ): Promise<boolean> {
   const draft = join(folder, `t${clock.randomBytes(8).toString('hex')}`);
   const linkDraft = () => {
@@ -40,7 +45,7 @@ export async function createLinked(
     return true;
   };
   try {
-    writeDraft(draft, content);
+    await writeDraft(draft, content, isLasting);
     return (await unless(['EEXIST'], () => patiently(clock, linkDraft))) ?? false;
   } finally {
     await unless(['ENOENT'], () => patiently(clock, () => unlinkSync(draft)));
@@ -75,13 +80,14 @@ export async function removeStrays(folder: string, clock: Clock): Promise<void> 
   }
 }
 
-// It is not waited for the disk: what a power cut leaves of it is malformed, counts as none, and is made anew.
-function writeDraft(path: string, content: Uint8Array): void {
+// Only the wait for the disk is asynchronous.
+async function writeDraft(path: string, content: Uint8Array, isLasting: boolean): Promise<void> {
   const fd = openSync(path, 'wx', 0o600);
   try {
     // An unusual umask may have taken the owner's own right to read it.
     if (process.platform !== 'win32') fchmodSync(fd, 0o600);
     if (writeSync(fd, content) < content.length) throw shortWrite(path);
+    if (isLasting) await promisify(fsync)(fd);
   } finally {
     closeSync(fd);
   }

@@ -45,6 +45,9 @@ class GateBench {
   readonly opened: number[] = [];
   readonly absent: string[] = [];
   readonly log: string[] = [];
+  /** How often somebody was looked at, and how long each look takes. */
+  looks = 0;
+  lookTakes = 0;
   readonly gate: Gate;
 
   constructor({ last, lastEpoch = 0, hung }: BenchOptions = { last: roster(entry('a', 1), entry('b', 2)) }) {
@@ -55,7 +58,11 @@ class GateBench {
       last,
       lastEpoch,
       hung,
-      isGone: (pid) => this.gone.has(pid),
+      isGone: (pid) => {
+        this.looks += 1;
+        if (this.lookTakes > 0) this.clock.jump(this.lookTakes);
+        return this.gone.has(pid);
+      },
       roster: {
         opened: (entries) => this.log.push(`open ${[...entries].map(note).join(' ')}`),
         joined: (one) => this.log.push(`+ ${note(one)}`),
@@ -245,4 +252,21 @@ describe('late is', () => {
     bench.gate.left(peer('new'));
     expect(bench.log).toEqual(['open ', '+ old:false', '+ new:true', '- new']);
   });
+});
+
+it('looks at the processes less often where that takes long, and opens in time all the same', () => {
+  const looksUntilOpen = (lookTakes: number): number => {
+    const bench = new GateBench({ last: roster(entry('a', 1)) });
+    bench.lookTakes = lookTakes;
+    const startedAt = bench.clock.now();
+    bench.start();
+    while (bench.opened.length === 0) bench.clock.advance(1);
+    expect(bench.clock.now() - startedAt).toBeGreaterThanOrEqual(GATE_TIMEOUT);
+    // the last look itself takes its time
+    expect(bench.clock.now() - startedAt).toBeLessThanOrEqual(GATE_TIMEOUT + lookTakes + 1);
+    return bench.looks;
+  };
+  expect(looksUntilOpen(0)).toBeGreaterThan(90);
+  expect(looksUntilOpen(10)).toBeLessThan(15);
+  expect(looksUntilOpen(30)).toBeLessThan(6);
 });

@@ -70,6 +70,14 @@ function expectRefused(step: HandshakeStep, code: string): void {
   expect(step.done).toBeUndefined();
 }
 
+it('the key id differs per endpoint and epoch makes no difference, also when the key is the same object', () => {
+  const key = Buffer.alloc(32, 1);
+  const idOf = (endpoint: string, epoch: number) => hex(keyId({ key, endpoint, epoch }));
+  const [one, other] = [idOf('one', 1), idOf('other', 1)];
+  expect(one).not.toBe(other);
+  expect([idOf('one', 2), idOf('other', 1), idOf('one', 1)]).toEqual([one, other, one]);
+});
+
 describe('handshake vectors', () => {
   it.each(vectors)('$name', (vector) => {
     const shared = { key: bytes(vector.key), endpoint: vector.endpoint, epoch: vector.epoch };
