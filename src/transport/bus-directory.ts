@@ -70,9 +70,18 @@ export function secureBusDirectory(bus: BusDirectory): void {
     if (isOurs) secureFolder(parent);
     secureFolder(bus.root);
     secureFolder(bus.path);
+    secureFolder(stateFolder(bus));
   } catch (error) {
     throw MailslotError.is(error) ? error : unusable(bus.path, error);
   }
+}
+
+/**
+ * Where everything of a bus lies that is written to while it runs. Every process of a bus watches the bus folder itself
+ * for pointers; there, each line of a roster would wake all of them.
+ */
+export function stateFolder(bus: BusDirectory): string {
+  return join(bus.path, 'state');
 }
 
 /** A fresh endpoint's base name that nobody can guess: 12 hex digits, or 32 where a folder does not protect it. */

@@ -6,7 +6,7 @@ import { KEY_BYTES, KEY_ROUNDS } from '../limits.js';
 import type { Clock } from '../util/clock.js';
 import { patiently, unless } from '../util/errno.js';
 import { type BusDirectory, unusable } from './bus-directory.js';
-import { createLinked, readPrivate } from './private-file.js';
+import { createLinked, newDraft, readPrivate } from './private-file.js';
 
 /**
  * The key of the bus, made if there is none. One of the wrong length (after a power cut) counts as none.
@@ -18,7 +18,7 @@ export async function readOrCreateKey(bus: BusDirectory, clock: Clock): Promise<
     if (key?.length === KEY_BYTES) return key;
     if (key) await removeMalformed(bus, clock);
     // lasting: a power cut that left zeros in their place would leave a key that anybody can guess
-    await createLinked(bus.path, 'key', clock.randomBytes(KEY_BYTES), { clock, isLasting: true });
+    await createLinked(bus, 'key', clock.randomBytes(KEY_BYTES), { clock, isLasting: true });
   }
   throw unusable(bus.path, new Error('its key file changes all the time'));
 }
@@ -26,7 +26,7 @@ export async function readOrCreateKey(bus: BusDirectory, clock: Clock): Promise<
 // Moved aside first and looked at again: in the meantime somebody may have put a good one in its place.
 async function removeMalformed(bus: BusDirectory, clock: Clock): Promise<void> {
   const path = join(bus.path, 'key');
-  const aside = join(bus.path, `t${clock.randomBytes(8).toString('hex')}`);
+  const aside = newDraft(bus, clock);
   await unless(['ENOENT'], () => patiently(clock, () => renameSync(path, aside)));
   const key = await readPrivate(aside, KEY_BYTES, clock);
   if (key?.length === KEY_BYTES) await unless(['EEXIST'], () => linkSync(aside, path));

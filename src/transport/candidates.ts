@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path';
 import type { Clock } from '../util/clock.js';
 import { errnoOf } from '../util/errno.js';
-import type { BusDirectory } from './bus-directory.js';
+import { type BusDirectory, stateFolder } from './bus-directory.js';
 import { isProcessGone, ownPidNamespace } from './process-liveness.js';
 
 export interface Candidacy {
@@ -26,7 +26,7 @@ export interface Rival {
 /** Says that this one stands; undefined when nobody else has said so in this round, or when notes cannot be made here. */
 export function announceCandidate(bus: BusDirectory, candidacy: Candidacy, clock: Clock): Rival | undefined {
   const { epoch, round, id } = candidacy;
-  const path = join(bus.path, `c${epoch}-${round}`);
+  const path = join(stateFolder(bus), `c${epoch}-${round}`);
   try {
     writeNote(path, `${process.pid} ${ownPidNamespace() ?? '?'} ${id}\n`);
     return undefined;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { MAX_POINTER_BYTES } from '../limits.js';
 import type { Clock } from '../util/clock.js';
 import { errnoOf, patiently, unless } from '../util/errno.js';
-import { type BusDirectory, endpointPath, isEndpoint } from './bus-directory.js';
+import { type BusDirectory, endpointPath, isEndpoint, stateFolder } from './bus-directory.js';
 import { createLinked, readPrivate, removeStrays } from './private-file.js';
 
 export interface Pointer {
@@ -29,7 +29,7 @@ const OUT_OF_DESCRIPTORS = ['EMFILE', 'ENFILE'];
 const UNREADABLE = ['EIO', 'EACCES', 'EPERM', 'EBUSY', 'EAGAIN', 'ENOMEM'];
 
 const POINTER = /^e([1-9][0-9]{0,14})$/;
-const OF_AN_EPOCH = /^(?:[eprw]|c(?=[0-9]+-))([1-9][0-9]{0,14})(?:-[0-9]+)?$/;
+const STATE = /^(?:[prw]|c(?=[0-9]+-))([1-9][0-9]{0,14})(?:-[0-9]+)?$/;
 
 export async function readHighest(bus: BusDirectory, clock: Clock): Promise<HighestEpoch> {
   const epoch = highestOf(readdirSync(bus.path));
@@ -51,7 +51,7 @@ export async function readPointer(
  * same next number. Without it two of them could take different first epochs.
  */
 export async function anchorEpochs(bus: BusDirectory, epoch: number, clock: Clock): Promise<void> {
-  await createLinked(bus.path, `e${epoch}`, new Uint8Array(), { clock });
+  await createLinked(bus, `e${epoch}`, new Uint8Array(), { clock });
 }
 
 /** Takes an epoch for a host. False when somebody else has it, or a higher one. */
@@ -59,7 +59,7 @@ export async function claimEpoch(bus: BusDirectory, pointer: Pointer, clock: Clo
   // Most who come too late find out here, before they make the disk busy.
   if (highestOf(readdirSync(bus.path)) >= pointer.epoch) return false;
   // not lasting: nobody who could be found through it survives a power cut
-  return createLinked(bus.path, `e${pointer.epoch}`, Buffer.from(formatPointer(pointer)), { clock });
+  return createLinked(bus, `e${pointer.epoch}`, Buffer.from(formatPointer(pointer)), { clock });
 }
 
 /** The highest epoch of the folder; 0 when there is none, or no folder. */
@@ -130,13 +130,22 @@ export async function withdrawEpoch(bus: BusDirectory, epoch: number, clock: Clo
 export async function pruneEpochs(bus: BusDirectory, below: number, clock: Clock): Promise<void> {
   const names = readdirSync(bus.path);
   const limit = Math.min(below, highestOf(names));
-  for (const name of names) {
-    const epoch = numberIn(OF_AN_EPOCH, name);
-    if (epoch === 0 || epoch >= limit) continue;
-    if (name.startsWith('e')) await removeSocket(bus, epoch, clock);
+  for (const { name, epoch } of epochsOf(POINTER, names, limit)) {
+    await removeSocket(bus, epoch, clock);
     await remove(join(bus.path, name), clock);
   }
-  await removeStrays(bus.path, clock);
+  const folder = stateFolder(bus);
+  for (const { name } of epochsOf(STATE, readdirSync(folder), limit)) await remove(join(folder, name), clock);
+  await removeStrays(bus, clock);
+}
+
+function epochsOf(
+  pattern: RegExp,
+  names: readonly string[],
+  below: number,
+): { name: string; epoch: number }[] {
+  const found = names.map((name) => ({ name, epoch: numberIn(pattern, name) }));
+  return found.filter(({ epoch }) => epoch > 0 && epoch < below);
 }
 
 async function removeSocket(bus: BusDirectory, epoch: number, clock: Clock): Promise<void> {

@@ -20,7 +20,7 @@ import { promisify } from 'node:util';
 import { STRAY_FILE_AGE } from '../limits.js';
 import type { Clock } from '../util/clock.js';
 import { errnoOf, patiently, unless } from '../util/errno.js';
-import { ownUid, unsafe } from './bus-directory.js';
+import { type BusDirectory, ownUid, stateFolder, unsafe } from './bus-directory.js';
 
 // Windows has neither flag.
 const O_NOFOLLOW = constants.O_NOFOLLOW ?? 0;
@@ -30,18 +30,18 @@ const LOOP = ['ELOOP', 'EMLINK'];
 const STRAY = /^t[0-9a-f]{16}$/;
 
 /**
- * Makes `name` in `folder` with this content, mode 0600. False when the name is taken: nothing has changed then.
+ * Makes `name` in the bus folder with this content, mode 0600. False when the name is taken: nothing has changed then.
  * @param isLasting whether the content has to be on disk before it gets its name
  */
 export async function createLinked(
-  folder: string,
+  bus: BusDirectory,
   name: string,
   content: Uint8Array,
   { clock, isLasting = false }: { clock: Clock; isLasting?: boolean },
 ): Promise<boolean> {
-  const draft = join(folder, `t${clock.randomBytes(8).toString('hex')}`);
+  const draft = newDraft(bus, clock);
   const linkDraft = () => {
-    linkSync(draft, join(folder, name));
+    linkSync(draft, join(bus.path, name));
     return true;
   };
   try {
@@ -68,8 +68,14 @@ export async function readPrivate(path: string, maxBytes: number, clock: Clock):
   }
 }
 
+/** Where a file may be made that nobody looks at yet: a path of the same file system. */
+export function newDraft(bus: BusDirectory, clock: Clock): string {
+  return join(stateFolder(bus), `t${clock.randomBytes(8).toString('hex')}`);
+}
+
 /** Removes the drafts of processes that died half-way. */
-export async function removeStrays(folder: string, clock: Clock): Promise<void> {
+export async function removeStrays(bus: BusDirectory, clock: Clock): Promise<void> {
+  const folder = stateFolder(bus);
   const oldest = clock.wallTime() - STRAY_FILE_AGE;
   for (const name of readdirSync(folder)) {
     if (!STRAY.test(name)) continue;

@@ -17,7 +17,8 @@ import {
 import { join } from 'node:path';
 import { MAX_RETAINED_FILE_BYTES } from '../limits.js';
 import type { Clock } from '../util/clock.js';
-import { type BusDirectory, ownUid } from './bus-directory.js';
+import { type BusDirectory, ownUid, stateFolder } from './bus-directory.js';
+import { newDraft } from './private-file.js';
 
 // Windows does not have it.
 const O_NOFOLLOW = constants.O_NOFOLLOW ?? 0;
@@ -33,8 +34,8 @@ export class RetainedFile {
   #size = 0;
 
   constructor(bus: BusDirectory, epoch: number, clock: Clock, letter: Letter = 'r') {
-    this.#path = join(bus.path, `${letter}${epoch}`);
-    this.#draft = join(bus.path, `t${clock.randomBytes(8).toString('hex')}`);
+    this.#path = join(stateFolder(bus), `${letter}${epoch}`);
+    this.#draft = newDraft(bus, clock);
   }
 
   /** Bytes of the file. */
@@ -87,13 +88,14 @@ export class RetainedFile {
  * than a host writes, counts as nothing: values are kept as a service and must never keep a host from serving.
  */
 export function readRetained(bus: BusDirectory, epoch: number): Buffer {
-  const last = epochsIn(bus.path, 'r', epoch).at(-1);
-  return last === undefined ? Buffer.alloc(0) : readOwn(join(bus.path, `r${last}`));
+  const last = epochsIn(stateFolder(bus), 'r', epoch).at(-1);
+  return last === undefined ? Buffer.alloc(0) : readOwn(join(stateFolder(bus), `r${last}`));
 }
 
 /** The wills that the hosts before this epoch had, the last one's behind that of the others: some died in their gates. */
 export function readWills(bus: BusDirectory, epoch: number): Buffer {
-  return Buffer.concat(epochsIn(bus.path, 'w', epoch).map((number) => readOwn(join(bus.path, `w${number}`))));
+  const folder = stateFolder(bus);
+  return Buffer.concat(epochsIn(folder, 'w', epoch).map((number) => readOwn(join(folder, `w${number}`))));
 }
 
 /** The epochs below this one that have such a file, rising. */

@@ -9,9 +9,10 @@ import { closeSync, constants, fchmodSync, openSync, readdirSync, renameSync, wr
 import { join } from 'node:path';
 import { MAX_ROSTER_BYTES, ROSTER_SPARE_LINES } from '../limits.js';
 import type { Clock } from '../util/clock.js';
-import { type BusDirectory, secureBusDirectory } from './bus-directory.js';
+import { unless } from '../util/errno.js';
+import { type BusDirectory, secureBusDirectory, stateFolder } from './bus-directory.js';
 import { highestEpoch } from './epochs.js';
-import { readPrivate } from './private-file.js';
+import { newDraft, readPrivate } from './private-file.js';
 
 /** One peer as its host knew it. */
 export interface RosterEntry {
@@ -53,7 +54,8 @@ export async function readLastRoster(
   below: number,
   clock: Clock,
 ): Promise<Roster | undefined> {
-  const epochs = readdirSync(bus.path)
+  const names = (await unless(['ENOENT'], () => readdirSync(stateFolder(bus)))) ?? [];
+  const epochs = names
     .map((name) => Number(NAME.exec(name)?.[1] ?? 0))
     .filter((epoch) => epoch > 0 && epoch < below)
     .sort((a, b) => b - a);
@@ -153,7 +155,7 @@ export class RosterFile implements RosterLog {
   /** Puts a new file in the place of the old one. When that fails, the next line tries again. */
   #rewrite(): void {
     this.#closeFile();
-    const draft = join(this.#bus.path, `t${this.#clock.randomBytes(8).toString('hex')}`);
+    const draft = newDraft(this.#bus, this.#clock);
     const lines = [...this.#entries.values()].map(formatEntry);
     const text = `${lines.join('')}open\n`;
     try {
@@ -201,5 +203,5 @@ function namespaceWord(namespace: string | undefined): string {
 }
 
 function rosterPath(bus: BusDirectory, epoch: number): string {
-  return join(bus.path, `p${epoch}`);
+  return join(stateFolder(bus), `p${epoch}`);
 }

@@ -1,11 +1,13 @@
 // Last values over real links and processes: who dies, who comes late, and what is the newest.
 import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { childPeer } from '../support/child-peer.js';
 import { busFolder, busOf, joinBus } from '../support/scratch.js';
 import { EventLog, eventually, take, takeData } from '../support/waiting.js';
 
-const retainedFiles = (path: string): string[] => readdirSync(path).filter((name) => name.startsWith('r'));
+const retainedFiles = (path: string): string[] =>
+  readdirSync(join(path, 'state')).filter((name) => name.startsWith('r'));
 
 describe('retained', () => {
   it('a late subscriber gets the last value first, marked', async () => {

@@ -58,7 +58,10 @@ describe.runIf(canMount)('a full disk', () => {
     const { epoch } = bus;
     const ballast = fill(disk);
     const drafts = new Set<string | null>();
-    const watcher = watch(join(disk, 'b-test'), (_, name) => name?.startsWith('t') && drafts.add(name));
+    const watcher = watch(
+      join(disk, 'b-test', 'state'),
+      (_, name) => name?.startsWith('t') && drafts.add(name),
+    );
     afterwards(() => watcher.close());
     await host.kill();
     await eventually(() => drafts.size >= 3, 'three attempts to write a pointer');

@@ -215,7 +215,7 @@ describe('an election', () => {
       },
     };
     expect(await stand(bus, { clock: slow })).toBeUndefined();
-    expect(readdirSync(bus.path).sort()).toEqual(['e9', 'key']);
+    expect(readdirSync(bus.path).sort()).toEqual(['e9', 'key', 'state']);
     expect(readdirSync(bus.root)).toEqual(['b-b']);
   });
 

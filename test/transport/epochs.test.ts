@@ -6,6 +6,7 @@ import {
   endpointPath,
   newEndpoint,
   openBusDirectory,
+  stateFolder,
 } from '../../src/transport/bus-directory.js';
 import { readOrCreateKey } from '../../src/transport/bus-key.js';
 import {
@@ -45,14 +46,14 @@ describe('epochs', () => {
     const won = await Promise.all(claims.map((claim) => claimEpoch(bus, claim, clock)));
     expect(won.filter(Boolean)).toHaveLength(1);
     expect(await readPointer(bus, 5, clock)).toEqual(claims[won.indexOf(true)]);
-    expect(readdirSync(bus.path)).toEqual(['e5']);
+    expect(readdirSync(bus.path)).toEqual(['e5', 'state']);
   });
 
   it('go to nobody when a higher one is taken', async () => {
     const bus = await openBus();
     await claimEpoch(bus, pointer(5), clock);
     expect(await claimEpoch(bus, pointer(4), clock)).toBe(false);
-    expect(readdirSync(bus.path)).toEqual(['e5']);
+    expect(readdirSync(bus.path)).toEqual(['e5', 'state']);
   });
 
   it.each([
@@ -113,7 +114,7 @@ describe('epochs', () => {
     await withdrawEpoch(bus, 5, clock);
     await withdrawEpoch(bus, 4, clock);
     await withdrawEpoch(bus, 3, clock);
-    expect(readdirSync(bus.path)).toEqual(['e5']);
+    expect(readdirSync(bus.path)).toEqual(['e5', 'state']);
   });
 
   it('are pruned with their sockets, rosters and values, the highest never', async () => {
@@ -121,19 +122,24 @@ describe('epochs', () => {
     const pointers = [1, 2, 3].map(pointer);
     for (const each of pointers) {
       await claimEpoch(bus, each, clock);
-      for (const kind of ['p', 'r']) put(bus, `${kind}${each.epoch}`, '');
+      for (const kind of ['p', 'r']) put(bus, `state/${kind}${each.epoch}`, '');
       if (process.platform !== 'win32') writeFileSync(endpointPath(bus, each.endpoint), '');
     }
     put(bus, 'key', 'k');
-    put(bus, 't0123456789abcdef', 'young');
-    put(bus, 'tfedcba9876543210', 'old');
-    utimesSync(join(bus.path, 'tfedcba9876543210'), 1, 1);
+    put(bus, 'state/t0123456789abcdef', 'young');
+    put(bus, 'state/tfedcba9876543210', 'old');
+    utimesSync(join(stateFolder(bus), 'tfedcba9876543210'), 1, 1);
     await pruneEpochs(bus, 2, clock);
-    expect(readdirSync(bus.path).sort()).toEqual(
-      ['e2', 'e3', 'key', 'p2', 'p3', 'r2', 'r3', 't0123456789abcdef'].sort(),
-    );
+    const names = () => [readdirSync(bus.path).sort(), readdirSync(stateFolder(bus)).sort()];
+    expect(names()).toEqual([
+      ['e2', 'e3', 'key', 'state'],
+      ['p2', 'p3', 'r2', 'r3', 't0123456789abcdef'],
+    ]);
     await pruneEpochs(bus, 99, clock);
-    expect(readdirSync(bus.path).sort()).toEqual(['e3', 'key', 'p3', 'r3', 't0123456789abcdef'].sort());
+    expect(names()).toEqual([
+      ['e3', 'key', 'state'],
+      ['p3', 'r3', 't0123456789abcdef'],
+    ]);
     if (process.platform === 'win32') return;
     expect(pointers.map(({ endpoint }) => existsSync(endpointPath(bus, endpoint)))).toEqual([
       false,

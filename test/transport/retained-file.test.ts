@@ -2,7 +2,7 @@
 import { chmodSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type BusDirectory, openBusDirectory } from '../../src/transport/bus-directory.js';
+import { type BusDirectory, openBusDirectory, stateFolder } from '../../src/transport/bus-directory.js';
 import { RetainedFile, readRetained } from '../../src/transport/retained-file.js';
 import { systemClock } from '../../src/util/clock.js';
 import { temporaryFolder } from './helper.js';
@@ -37,13 +37,13 @@ describe('the file of retained values', () => {
   it('is not made before there is anything to hold, and leaves no draft', () => {
     const empty = file(5);
     empty.close();
-    expect(readdirSync(bus.path)).toEqual([]);
+    expect(readdirSync(stateFolder(bus))).toEqual([]);
     const full = file(6);
     full.append(parts('a'));
     full.rewrite(parts('b'));
-    expect(readdirSync(bus.path)).toEqual(['r6']);
+    expect(readdirSync(stateFolder(bus))).toEqual(['r6']);
     full.remove();
-    expect(readdirSync(bus.path)).toEqual([]);
+    expect(readdirSync(stateFolder(bus))).toEqual([]);
   });
 
   it.skipIf(isWindows)('is private at any umask', () => {
@@ -56,16 +56,16 @@ describe('the file of retained values', () => {
     } finally {
       process.umask(before);
     }
-    expect(statSync(join(bus.path, 'r5')).mode & 0o777).toBe(0o600);
+    expect(statSync(join(stateFolder(bus), 'r5')).mode & 0o777).toBe(0o600);
     expect(found(6)).toBe('b');
   });
 
   it.skipIf(isWindows)('counts as nothing when others could have written it', () => {
     writeFileSync(join(bus.path, 'elsewhere'), 'x', { mode: 0o600 });
-    symlinkSync(join(bus.path, 'elsewhere'), join(bus.path, 'r5'));
+    symlinkSync(join(bus.path, 'elsewhere'), join(stateFolder(bus), 'r5'));
     expect(found(6)).toBe('');
-    writeFileSync(join(bus.path, 'r6'), 'x');
-    chmodSync(join(bus.path, 'r6'), 0o620);
+    writeFileSync(join(stateFolder(bus), 'r6'), 'x');
+    chmodSync(join(stateFolder(bus), 'r6'), 0o620);
     expect(found(7)).toBe('');
   });
 });

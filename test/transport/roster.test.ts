@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { openBusDirectory } from '../../src/transport/bus-directory.js';
+import { openBusDirectory, stateFolder } from '../../src/transport/bus-directory.js';
 import { readHighest } from '../../src/transport/epochs.js';
 import { isProcessGone, ownPidNamespace } from '../../src/transport/process-liveness.js';
 import { parseRoster, type RosterEntry, RosterFile, readLastRoster } from '../../src/transport/roster.js';
@@ -31,7 +31,7 @@ it('holds who came and has not gone', async () => {
     { ...entry(3), pidNamespace: undefined, mayHost: false, whole: false },
   ]);
   expect(roster).toMatchObject({ epoch: 7 });
-  if (process.platform !== 'win32') expect(statSync(join(bus.path, 'p7')).mode & 0o777).toBe(0o600);
+  if (process.platform !== 'win32') expect(statSync(join(stateFolder(bus), 'p7')).mode & 0o777).toBe(0o600);
   file.close();
 });
 
@@ -42,8 +42,8 @@ it('is that of the last epoch that opened; hosts that died in their gates are pa
     file.opened([entry(epoch)]);
     file.close();
   }
-  writeFileSync(join(bus.path, 'p7'), `+ ${entry(7).id} 1 pid:[1] 1 1\n`, { mode: 0o600 });
-  writeFileSync(join(bus.path, 'p8'), '', { mode: 0o600 });
+  writeFileSync(join(stateFolder(bus), 'p7'), `+ ${entry(7).id} 1 pid:[1] 1 1\n`, { mode: 0o600 });
+  writeFileSync(join(stateFolder(bus), 'p8'), '', { mode: 0o600 });
   expect((await readLastRoster(bus, 9, systemClock))?.epoch).toBe(6);
   expect((await readLastRoster(bus, 6, systemClock))?.epoch).toBe(5);
   expect(await readLastRoster(bus, 5, systemClock)).toBeUndefined();
@@ -74,9 +74,9 @@ it('is written anew when it is twice too long, and stays readable', async () => 
     file.joined(entry(2));
     file.left(entry(2).id);
   }
-  expect(readFileSync(join(bus.path, 'p7'), 'latin1').split('\n').length).toBeLessThan(80);
+  expect(readFileSync(join(stateFolder(bus), 'p7'), 'latin1').split('\n').length).toBeLessThan(80);
   expect([...(await readLastRoster(bus, 8, systemClock))!.entries.values()]).toEqual([entry(1)]);
-  expect(readdirSync(bus.path)).toEqual(['p7']);
+  expect(readdirSync(stateFolder(bus))).toEqual(['p7']);
   file.close();
 });
 
@@ -84,7 +84,7 @@ it('notes nothing before the gate has opened, nor after the end', async () => {
   const bus = await scratchBus();
   const file = new RosterFile(bus, 7, systemClock);
   file.joined(entry(1));
-  expect(readdirSync(bus.path)).toEqual([]);
+  expect(readdirSync(stateFolder(bus))).toEqual([]);
   file.opened([]);
   file.close();
   file.joined(entry(2));
@@ -99,7 +99,8 @@ it('is put back where its folder was deleted, below the pointer of the next host
   for (const path of [bus.path, bus.root]) {
     rmSync(path, { recursive: true });
     file.restore();
-    expect(readdirSync(bus.path).sort()).toEqual(['e7', 'p7']);
+    expect(readdirSync(bus.path)).toEqual(['e7', 'state']);
+    expect(readdirSync(stateFolder(bus))).toEqual(['p7']);
     expect(await readHighest(bus, systemClock)).toEqual({ epoch: 7, pointer: undefined });
     expect([...(await readLastRoster(bus, 8, systemClock))!.entries.values()]).toEqual([entry(1)]);
   }
@@ -112,10 +113,10 @@ it('is put back by nobody whose folder has a pointer, who knows of nobody, or wh
   const file = new RosterFile(bus, 7, systemClock);
   file.restore();
   file.opened([entry(1)]);
-  rmSync(join(bus.path, 'p7'));
+  rmSync(join(stateFolder(bus), 'p7'));
   writeFileSync(join(bus.path, 'e8'), '', { mode: 0o600 });
   file.restore();
-  expect(readdirSync(bus.path)).toEqual(['e8']);
+  expect(readdirSync(bus.path)).toEqual(['e8', 'state']);
   file.left(entry(1).id);
   rmSync(bus.path, { recursive: true });
   file.restore();
