@@ -181,10 +181,10 @@ export const ROSTER_SPARE_LINES = 64;
 /** Longest name of a pid namespace; Linux's are texts of some 16 characters. */
 export const MAX_PID_NAMESPACE_BYTES = 64;
 /**
- * Who was not awake for so long may have been counted as stalled, by clocks that do not agree: half the time after
- * which a host does that.
+ * Who was not awake for so long may have been counted as stalled, by clocks that do not agree: three quarters of the time
+ * after which a host does that.
  */
-export const SLOW_READING_TIMEOUT = PEER_STALL_TIMEOUT / 2;
+export const SLOW_READING_TIMEOUT = 0.75 * PEER_STALL_TIMEOUT;
 
 /** Longest `ttl`: the wire has 32 bits for it, 49 days. */
 export const MAX_TTL = 0xffff_ffff;
@@ -208,8 +208,15 @@ export const CANDIDATE_GRACE_MIN = 200;
 export const CANDIDATE_GRACE_MAX = 400;
 /** …and so many times that while it lives: a machine on which a crowd starts is slow. */
 export const LIVING_CANDIDATE = 5;
-/** Silence after which a peer asks its host, which should have asked before: the host wakes for all its peers at once. */
-export const PEER_PING_DELAY = 3_500;
+/** Silence after which the standby asks its host, which should have asked before: the host wakes for all its peers at once. */
+export const STANDBY_PING_DELAY = 3_500;
+/**
+ * …and after which every other peer does. Each look wakes a process, and this one finds two heartbeats instead of one;
+ * it is in time to take over as soon as a hung host may be replaced.
+ */
+export const PEER_PING_DELAY = 6_500;
+/** A host that has not answered after this long is gone. */
+export const PONG_TIMEOUT = 500;
 /** How often a host touches its pointer, for cleaners that go by age. Whoever watches the folder wakes each time. */
 export const POINTER_TOUCH_INTERVAL = 600_000;
 

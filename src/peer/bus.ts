@@ -8,7 +8,7 @@ import { Deadlines } from '../util/deadlines.js';
 import { type Inspect, inspected, show } from '../util/inspection.js';
 import { controlFrame, type Join } from '../wire/control.js';
 import { Flag } from '../wire/frame.js';
-import { isPeerIdAt, type PeerId } from '../wire/peer-id.js';
+import type { PeerId } from '../wire/peer-id.js';
 import { isPeerInfo, type PeerInfo } from '../wire/presence.js';
 import { checkPattern } from '../wire/subject.js';
 import type {
@@ -471,8 +471,7 @@ export class OpenBus implements Bus {
         ends.opened(welcome.epoch);
       },
       onSlotAnswer: (answer) => this.#registrations.answer(answer),
-      onStandby: ({ id }) =>
-        this.#options.onStandby(id !== undefined && isPeerIdAt(this.#options.peerId, id, 0)),
+      onStandby: (isOwn) => this.#options.onStandby(isOwn),
       onEnd: ends.ended,
     });
   }

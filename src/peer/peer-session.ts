@@ -1,7 +1,13 @@
 // One link as the peer sees it: WELCOME, JOIN, OPEN, then frames both ways until it ends. It takes the stream
 // apart, hands each frame to whom it concerns, and keeps what is sent in order. Nothing here outlives the link.
 import { isErrorCode, MailslotError } from '../errors.js';
-import { PEER_PING_DELAY, PING_INTERVAL, SILENCE_TIMEOUT, STALL_THRESHOLD } from '../limits.js';
+import {
+  PEER_PING_DELAY,
+  PING_INTERVAL,
+  PONG_TIMEOUT,
+  STALL_THRESHOLD,
+  STANDBY_PING_DELAY,
+} from '../limits.js';
 import type { Link } from '../transport/link.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { PartQueue } from '../util/part-queue.js';
@@ -21,7 +27,7 @@ import {
 import { Flag, FrameFault, Kind } from '../wire/frame.js';
 import { FrameSplitter } from '../wire/frame-splitter.js';
 import { FrameWalker } from '../wire/frame-walker.js';
-import type { PeerId } from '../wire/peer-id.js';
+import { isPeerIdAt, type PeerId } from '../wire/peer-id.js';
 import type { Asker } from './asker.js';
 import { ChunkHold } from './chunk-hold.js';
 import type { Inbox } from './inbox.js';
@@ -42,7 +48,8 @@ export interface PeerSessionOptions {
   /** The gate is open: everything flows from here on. */
   onOpen(open: Open, welcome: Welcome): void;
   onSlotAnswer(answer: SlotAnswer): void;
-  onStandby(notice: StandbyNotice): void;
+  /** The host has named its standby: this peer or another one. */
+  onStandby(isOwn: boolean): void;
   /** Called once. An error with a fatal code ends the Bus, any other end is followed by another link. */
   onEnd(cause: Error | undefined): void;
 }
@@ -73,6 +80,9 @@ export class PeerSession {
   /** When silence is looked at next. */
   #lookAt = 0;
   #lookTimer: Timer | undefined;
+  /** When this peer asked a host of which it had heard nothing. */
+  #askedAt = Number.NEGATIVE_INFINITY;
+  #isStandby = false;
   #pong: Buffer | undefined;
   #overdueSince: number | undefined;
 
@@ -82,7 +92,7 @@ export class PeerSession {
     this.#splitter = new FrameSplitter((bytes, start, end) => this.#takeFrames(bytes, start, end));
     this.#lastHeard = clock.now();
     this.#reading = new ReadingWatch(this.#lastHeard);
-    this.#lookAfter(PEER_PING_DELAY);
+    this.#lookAfter(this.#patience);
     link.pipe.handlers = {
       data: (chunk) => this.#receive(chunk),
       place: () => (this.#state === 'ended' ? undefined : this.#splitter.place),
@@ -259,7 +269,7 @@ export class PeerSession {
       case Kind.slot:
         return this.#options.onSlotAnswer(readControl('SLOT answer', bytes, at, size));
       case Kind.standby:
-        return this.#options.onStandby(readControl('STANDBY', bytes, at, size));
+        return this.#takeStandby(readControl('STANDBY', bytes, at, size));
       case Kind.ping:
         return this.#takePing(readPing(bytes, at, size));
       case Kind.goaway:
@@ -291,6 +301,13 @@ export class PeerSession {
     else this.#earlyGaps.push(gap);
   }
 
+  #takeStandby({ id }: StandbyNotice): void {
+    const wasStandby = this.#isStandby;
+    this.#isStandby = id !== undefined && isPeerIdAt(this.#options.peerId, id, 0);
+    if (this.#isStandby && !wasStandby) this.#lookAfter(STANDBY_PING_DELAY);
+    this.#options.onStandby(this.#isStandby);
+  }
+
   #takePing(word: 'ping' | 'pong'): void {
     if (word === 'pong') return this.#reading.ponged();
     this.#pong ??= controlFrame('PING', this.#options.peerId.bytes, 'pong');
@@ -320,25 +337,33 @@ export class PeerSession {
     // who was suspended itself has no right to judge
     if (now - this.#lookAt > STALL_THRESHOLD) this.#lastHeard = now;
     const silence = now - this.#lastHeard;
-    if (silence >= SILENCE_TIMEOUT) {
+    if (this.#askedAt > this.#lastHeard && now - this.#askedAt >= PONG_TIMEOUT) {
       this.#overdueSince = this.#lastHeard + PING_INTERVAL;
       const message = `the host has said nothing for ${Math.round(silence)} ms`;
       return this.end(new MailslotError('MAILSLOT_UNREACHABLE', message));
     }
     const isEven = this.#options.inbox.isEven;
-    const isQuiet = silence >= PEER_PING_DELAY;
+    const patience = this.#patience;
+    const isQuiet = silence >= patience;
+    if (isQuiet) this.#askedAt = now;
     if (isQuiet || this.#reading.wantsPing(isEven)) {
       this.#queue(controlFrame('PING', peerId.bytes, 'ping'));
       this.#reading.pinged(isEven);
     }
-    const next = (isQuiet ? SILENCE_TIMEOUT : PEER_PING_DELAY) - silence;
+    const next = isQuiet ? PONG_TIMEOUT : patience - silence;
     this.#lookAfter(this.#reading.mayHaveMissed ? Math.min(next, DOUBT_INTERVAL) : next);
+  }
+
+  /** Silence after which this peer asks. While a bus comes together, everybody is as quick as the standby. */
+  get #patience(): number {
+    return this.#isStandby || this.#state !== 'open' ? STANDBY_PING_DELAY : PEER_PING_DELAY;
   }
 
   #lookAfter(delay: number): void {
     const { clock } = this.#options;
     // a timer of Node fires up to 1 ms early
     this.#lookAt = clock.now() + delay + 1;
+    this.#lookTimer?.cancel();
     this.#lookTimer = clock.setTimer(delay + 1, () => this.#look());
   }
 }
