@@ -1,12 +1,18 @@
-// Elections among processes: whoever hosts is killed, again and again, and a new process joins. There may never be two
-// hosts, no epoch may come twice, and everybody must find the successor.
-//   npx tsx scripts/torture/elections.ts [seconds] [seed]
+// Elections among processes: whoever hosts is killed, again and again, a new process joins, and others are suspended for a
+// moment while they contend. There may never be two hosts, no epoch may come twice, and everybody must find the successor.
+//   npx tsx scripts/torture/elections.ts [seconds] [seed] [--rounds n]
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { SeededRandom } from '../fuzz/seeded-random.js';
 import { inTime, runPart } from './part.js';
 
 const CONTENDERS = 20;
+/** Most that are suspended in one election, when it begins for them, and for how long: less than anybody is given up after. ms */
+const STALLED = 3;
+const STALL_AFTER = 40;
+const STALL = 250;
 const program = fileURLToPath(new URL('../../test/transport/fixtures/contender.mjs', import.meta.url));
 
 interface Report {
@@ -55,6 +61,14 @@ class Field {
     await this.#kill(host);
   }
 
+  /** Suspends some of them for a moment; resolves when all go on. */
+  async stallSome(random: SeededRandom): Promise<number> {
+    const contenders = [...this.#epochs.keys()];
+    const count = random.below(STALLED + 1);
+    await Promise.all(Array.from({ length: count }, () => stall(random.pick(contenders), random)));
+    return count;
+  }
+
   async clear(): Promise<void> {
     await Promise.all([...this.#epochs.keys()].map((child) => this.#kill(child)));
   }
@@ -88,21 +102,31 @@ class Field {
   }
 }
 
-await runPart(async ({ directory, goOn }) => {
+async function stall(child: ChildProcess, random: SeededRandom): Promise<void> {
+  const [after, duration] = [random.below(STALL_AFTER), random.below(STALL)];
+  await pause(after);
+  child.kill('SIGSTOP');
+  await pause(duration);
+  child.kill('SIGCONT');
+}
+
+await runPart(async ({ directory, random, goOn, aims }) => {
   const field = new Field(directory);
-  let rounds = 0;
+  let [rounds, stalls] = [0, 0];
   try {
     for (let i = 0; i < CONTENDERS; i += 1) field.add();
     await field.settled();
     do {
       // the newcomer meets the election on some rounds, and its outcome on others
       field.add();
+      const stalling = field.stallSome(random);
       await field.killHost();
+      stalls += await stalling;
       await field.settled();
       rounds += 1;
-    } while (goOn());
+    } while (aims.rounds === undefined ? goOn() : rounds < aims.rounds);
   } finally {
     await field.clear();
   }
-  return `elections: ${rounds} hosts killed, one successor each`;
+  return `elections: ${rounds} hosts killed, one successor each; ${stalls} contenders suspended meanwhile`;
 });
