@@ -2,6 +2,7 @@
 // there is anything to host: it has then loaded all it needs, and stands for election as soon as it is told to.
 import { Worker } from 'node:worker_threads';
 import { isErrorCode, MailslotError } from '../errors.js';
+import { HOST_YOUNG_GENERATION_MB } from '../limits.js';
 import type { BusDirectory } from '../transport/bus-directory.js';
 import { type Inspect, inspected, show } from '../util/inspection.js';
 import type { Host } from './api.js';
@@ -29,6 +30,9 @@ export type HostNews =
   | { news: 'failed'; error: unknown }
   | { news: 'peers'; peers: number }
   | { news: 'ended'; cause: Error | undefined };
+
+// V8 lets it grow to 48 MiB before it looks what is garbage, and a host leaves little behind.
+const resourceLimits = { maxYoungGenerationSizeMb: HOST_YOUNG_GENERATION_MB };
 
 /** The worker could not be started at all: the program is bundled, or threads are not available. */
 export class ThreadFailure extends Error {
@@ -161,7 +165,7 @@ export class HostThread {
 
 function startWorker(file: URL, workerData: HostThreadData): Worker {
   try {
-    return new Worker(file, { workerData, name: 'mailslot-host' });
+    return new Worker(file, { workerData, name: 'mailslot-host', resourceLimits });
   } catch (error) {
     throw new ThreadFailure('the host thread could not be started', { cause: error });
   }
