@@ -38,7 +38,7 @@ const full = {
   sizes: [16, 128, 1024, 16 * 1024, 1024 * 1024],
   receivers: [1, 4, 16, 64],
   peers: [100, 1_000],
-  growth: { subscribers: 1_000, subjects: [1_000, 10_000], patterns: 10_000 },
+  growth: { subscribers: 1_000, subjects: [2, 1_000, 10_000], patterns: 10_000 },
   rounds: 3,
   duration: 700,
 };

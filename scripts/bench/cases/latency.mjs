@@ -1,5 +1,6 @@
 // One message per millisecond to 16 receivers: how long each took from the publisher's call to the receiver's hands. The
-// slowest receiver is the one with the greatest p99.
+// slowest receiver is the one with the greatest p99. What the processors are busy with meanwhile says why: who shares two of
+// them with seventeen others waits for his turn.
 import { failIfBroken, runOnce, withCell } from '../cells.mjs';
 import { inDirectory, runRounds } from '../rounds.mjs';
 import { percentile } from '../statistics.mjs';
@@ -20,9 +21,9 @@ export async function run(setup) {
   const rounds = await runRounds(setup, name, (system) =>
     inDirectory((directory) => measure(system, directory, setup.duration * STRETCH)),
   );
-  const row = (label, key) => ({
+  const row = (label, key, unit = 'µs') => ({
     label,
-    unit: 'µs',
+    unit,
     better: 'lower',
     rounds: Object.fromEntries(
       Object.entries(rounds).map(([system, { values, error }]) => [
@@ -31,7 +32,13 @@ export async function run(setup) {
       ]),
     ),
   });
-  return [row('p50', 'p50'), row('p99', 'p99'), row('p99 of the slowest receiver', 'slowest')];
+  return [
+    row('p50', 'p50'),
+    row('p99', 'p99'),
+    row('p99 of the slowest receiver', 'slowest'),
+    row('CPU of the server', 'server', '% of a core'),
+    row('CPU of publisher and receivers', 'clients', '% of a core'),
+  ];
 }
 
 function measure(system, directory, duration) {
@@ -39,7 +46,13 @@ function measure(system, directory, duration) {
   return withCell(system, { receivers: RECEIVERS, options }, async (cell) => {
     await runOnce(cell, { size: SIZE, count: WARM_UP_MESSAGES });
     await runPaced(cell, WARM_UP_TIME);
-    return summarise(await runPaced(cell, duration));
+    const before = await usedBy(cell);
+    const startedAt = performance.now();
+    const delays = await runPaced(cell, duration);
+    const elapsed = performance.now() - startedAt;
+    const used = await usedBy(cell);
+    const share = (key) => ((used[key] - before[key]) / 1000 / elapsed) * 100;
+    return { ...summarise(delays), server: share('server'), clients: share('clients') };
   });
 }
 
@@ -55,6 +68,14 @@ async function runPaced({ publisher, readers }, duration) {
   failIfBroken(reports);
   const arrivals = await Promise.all(readers.map((reader) => reader.call('times')));
   return arrivals.map((times) => times.map((time, number) => (time - sentAt[number]) * 1000));
+}
+
+/** Microseconds that the processes have used so far. */
+async function usedBy({ server, publisher, readers }) {
+  const [ofServer, ...ofClients] = await Promise.all(
+    [server, publisher, ...readers].map((worker) => worker.call('cpuSoFar')),
+  );
+  return { server: ofServer, clients: ofClients.reduce((sum, used) => sum + used, 0) };
 }
 
 function summarise(delays) {
