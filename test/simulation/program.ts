@@ -110,13 +110,15 @@ export class Program {
     const echo = !dice.chance(plan.narrow);
     const subject = dice.pick(plan.subjects);
     const data = makePayload(sequence, length);
-    this.#note({
-      op: 'published',
-      sequence,
-      subject,
-      ...(confirm ? { confirm } : {}),
-      ...(echo ? {} : { echo }),
-    });
+    if (confirm || !echo)
+      this.#note({
+        op: 'published',
+        sequence,
+        subject,
+        ...(confirm ? { confirm } : {}),
+        ...(echo ? {} : { echo }),
+      });
+    else this.#world.history.published(this.process.name, sequence, subject);
     if (confirm) return this.#world.watch(this.#confirm(subject, data, { sequence, echo }));
     try {
       if (echo) await this.process.bus.publish(subject, data);
@@ -185,13 +187,13 @@ export class Program {
   }
 
   #take(open: OpenSlot, item: Message | Gap): void {
-    const slot = open.name;
     open.items += 1;
-    if ('gap' in item) return this.#note({ op: 'gap', slot, missed: item.gap.missed });
+    if ('gap' in item) return this.#note({ op: 'gap', slot: open.name, missed: item.gap.missed });
     const { order, data } = item;
     const sender = this.#world.nameOf(item.sender);
     const epoch = this.process.epochOf(order);
-    this.#note({ op: 'read', slot, sender, sequence: readPayload(data), order, epoch });
+    const place = { process: this.process.name, slot: open.name };
+    this.#world.history.read(place, { sender, sequence: readPayload(data), order, epoch });
   }
 
   /** Writes down how much has come into the slots that are to hold what is confirmed. */

@@ -65,9 +65,14 @@ export async function simulate(subject: Subject, seed: number): Promise<Outcome>
 function countsOf({ history, processes }: World): Map<string, number> {
   const counts = new Map<string, number>();
   const add = (what: string, count: number): void => void counts.set(what, (counts.get(what) ?? 0) + count);
-  for (const record of history.records) add(kindOf(record), 1);
+  for (const record of history.records) add(kindOf(record), ofMany(record));
   for (const { bus } of processes) add('duplicate', bus.stats().received.duplicates);
   return counts;
+}
+
+/** For how many messages a record stands. */
+function ofMany(record: HistoryRecord): number {
+  return record.op === 'published' || record.op === 'read' ? (record.count ?? 1) : 1;
 }
 
 function kindOf(record: HistoryRecord): string {
