@@ -103,7 +103,7 @@ describe('batches', () => {
     const [none, some] = [waiting.batches(), busy.batches()];
     const end = none.next();
     await publishNumbers(1);
-    expect((await some.next()).value?.map(({ data }) => data)).toEqual([0]);
+    expect((await some.next()).value).toMatchObject([{ data: 0 }]);
     for (const slot of [waiting, busy]) await close(slot);
     expect(await Promise.all([end, some.next()])).toMatchObject([{ done: true }, { done: true }]);
   });
