@@ -53,6 +53,7 @@ class Checker {
   readonly #slots = new Map<string, SlotAccount>();
   readonly #ended = new Set<string>();
   readonly #excuses = new Map<string, number>();
+  readonly #stalled = new Set<string>();
   readonly #confirms = new Map<string, Of<'published'>>();
   readonly #responders = new Map<string, Of<'responding'>>();
   readonly #queries = new Map<string, { asked: Of<'asked'>; handled: boolean; answered: boolean }>();
@@ -86,6 +87,7 @@ class Checker {
             sent: this.#sent,
             // what a host notices late may concern slots that have opened since
             excuses: this.#excuses.get(record.process) ?? 0,
+            wasStalled: this.#stalled.has(record.process),
             accuse: (rule, message) => this.#accuse(rule, message),
           }),
         );
@@ -107,7 +109,9 @@ class Checker {
         this.#absent(record.process);
         this.#claims.excused(record.process, record.reason === 'stalled');
         this.#excuses.set(record.process, (this.#excuses.get(record.process) ?? 0) + 1);
-        for (const slot of this.#slots.values()) if (slot.process === record.process) slot.excuse();
+        for (const slot of this.#slots.values())
+          if (slot.process === record.process) slot.excuse(record.reason);
+        if (record.reason === 'stalled') this.#stalled.add(record.process);
         return;
       case 'responding':
         this.#responders.set(`${record.process} ${record.subject}`, record);

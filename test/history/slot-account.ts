@@ -3,11 +3,12 @@
 //   due      what its process must get: all that matches and was published after the slot had opened
 //   holes    messages due that did not come although later ones of their sender did
 //   leeway   messages that may have come and been dropped, or not: sent before the slot opened, around a gap of
-//            unknown size, or by a process that ended
+//            unknown size, or by a process that ended; and those that came although they were announced as missing:
+//            a host counts what passes by a stalled peer, but when it dies what is not settled is sent again
 //
 // At any time holes ≤ announced: a hole shows no earlier than its marker. At the end announced ≤ holes + leeway.
 import type { Rule } from './checker.js';
-import type { Opened, Published, Read } from './history.js';
+import type { Excused, Opened, Published, Read } from './history.js';
 import type { SentMessages, SentStretch } from './sent-messages.js';
 import { findStretch, type Stretch } from './stretches.js';
 
@@ -23,6 +24,8 @@ export interface AccountOptions {
   sent: SentMessages;
   /** Gaps of unknown size that its process may show already. */
   excuses: number;
+  /** Whether its process may have been counted as stalled. */
+  wasStalled: boolean;
   accuse(rule: Rule, message: string): void;
 }
 
@@ -39,7 +42,12 @@ export class SlotAccount {
   #leeway = 0;
   #excuses: number;
   #wasExcused = false;
+  #wasStalled: boolean;
+  /** What its process may have been told to miss while it was stalled: messages up to these, by the host of this epoch or a later one. */
+  #toldMissing: { upTo: ReadonlyMap<string, number>; epoch: number } | undefined;
   #held = 0;
+  /** That of the last message. */
+  #lastEpoch = 0;
   #accused = false;
   #closed = false;
   /** By sender and sequence, receipts of messages that were not read yet: at which place among the items they must come at the latest. */
@@ -48,23 +56,25 @@ export class SlotAccount {
   readonly #matches = new Map<string, boolean>();
 
   constructor(opened: Opened, options: AccountOptions) {
-    const { sent, excuses, accuse } = options;
+    const { sent, excuses, wasStalled, accuse } = options;
     this.process = opened.process;
     this.#opened = opened;
     this.#sent = sent;
     this.#excuses = excuses;
+    this.#wasStalled = wasStalled;
     this.#accuse = (rule, message) => accuse(rule, `slot ${opened.slot} of ${opened.process}: ${message}`);
     for (const sender of sent.senders()) {
       this.#positions.set(sender, { next: 0, due: sent.countOf(sender) });
     }
   }
 
-  read({ sender, sequence, count = 1 }: Read): void {
+  read({ sender, sequence, count = 1, epoch }: Read): void {
     const end = sequence + count;
     for (let first = sequence; first < end; ) {
       const sent = this.#sent.at(sender, first);
       const last = Math.min(sent?.last ?? Number.POSITIVE_INFINITY, end - 1);
       this.#readRow(sender, { first, last }, sent);
+      this.#excuseTold(sender, { first, last }, epoch);
       first = last + 1;
     }
   }
@@ -92,6 +102,13 @@ export class SlotAccount {
     this.#items += 1;
     // what was dropped in front of a message moves it back by one marker
     this.#receipts.clear();
+    if (missed !== undefined && this.#wasStalled) {
+      const senders = [...this.#sent.senders()];
+      this.#toldMissing = {
+        upTo: new Map(senders.map((id) => [id, this.#sent.countOf(id)])),
+        epoch: this.#lastEpoch,
+      };
+    }
     if (missed !== undefined) {
       this.#announced += missed;
       return;
@@ -103,7 +120,8 @@ export class SlotAccount {
   }
 
   /** Its process may show one more gap of unknown size. */
-  excuse(): void {
+  excuse(reason: Excused['reason']): void {
+    this.#wasStalled ||= reason === 'stalled';
     this.#excuses += 1;
     this.#wasExcused = true;
     this.#receipts.clear();
@@ -137,6 +155,14 @@ export class SlotAccount {
       const most = `${this.#holes + this.#leeway} can be missing`;
       this.#accuse('gap-too-large', `announces ${this.#announced} missing messages, but at most ${most}`);
     }
+  }
+
+  /** Messages that came by a later host than that which had announced them as missing, perhaps. */
+  #excuseTold(sender: string, { first, last }: Stretch, epoch: number | undefined): void {
+    const told = this.#toldMissing;
+    if (epoch !== undefined) this.#lastEpoch = epoch;
+    if (told === undefined || this.#lastEpoch <= told.epoch) return;
+    this.#leeway += Math.max(0, Math.min(last, told.upTo.get(sender) ?? 0) - first + 1);
   }
 
   #concerns({ subject, process, to, echo }: Published): boolean {
