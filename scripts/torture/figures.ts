@@ -14,3 +14,24 @@ export function sum(values: Iterable<number>): number {
   for (const value of values) total += value;
   return total;
 }
+
+/** How often each value was seen. */
+export type Tally = ReadonlyMap<string, number>;
+
+/** The value below which this share of them lies. */
+export function tallyQuantile(tally: Tally, share: number): number {
+  let left = share * sum(tally.values());
+  const sorted = [...tally]
+    .map(([value, count]) => [Number(value), count] as const)
+    .sort(([a], [b]) => a - b);
+  for (const [value, count] of sorted) {
+    left -= count;
+    if (left <= 0) return value;
+  }
+  return sorted.at(-1)?.[0] ?? 0;
+}
+
+/** 0 where there are none. */
+export function middle(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
+}

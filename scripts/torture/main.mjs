@@ -17,6 +17,7 @@ const parts = [
   { title: 'host: damaged streams at a living host', script: './host.ts' },
   { title: 'bus: damaged streams at a living Bus', script: './bus.ts' },
   { title: 'simulation: runs of relay, gate and Bus on a virtual clock', script: './simulation.ts' },
+  { title: 'bulk: simulated runs of long bursts, a million deliveries a second', script: './bulk.ts' },
   { title: 'elections: kill -9 of each host among 20 processes', script: './elections.ts' },
   { title: 'take-over: kill -9 of each host under full load, and what arrives', script: './take-over.ts' },
   { title: 'queries: asked without pause while hosts and responders are killed', script: './queries.ts' },

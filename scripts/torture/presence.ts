@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { PING_INTERVAL } from '../../src/limits.js';
 import { machineTime, until } from './crew.js';
 import { spread } from './figures.js';
+import { faultsOfPresence } from './judges.js';
 import { runPart } from './part.js';
 
 const program = fileURLToPath(new URL('./presence-peer.mjs', import.meta.url));
@@ -74,9 +75,9 @@ await runPart(async ({ directory, goOn, aims }) => {
     await gone;
   }
   for (const { process } of [host, watcher]) process.kill('SIGKILL');
-  const heartbeats = spread(
-    suspensions.map((time) => time / PING_INTERVAL),
-    'heartbeats',
-  );
-  return `presence: heard of a kill -9 after ${spread(crashes)}; of a suspension after ${heartbeats}`;
+  const heartbeats = suspensions.map((time) => time / PING_INTERVAL);
+  const faults = faultsOfPresence({ crashes, suspensions: heartbeats });
+  const line = `presence: heard of a kill -9 after ${spread(crashes)}; of a suspension after ${spread(heartbeats, 'heartbeats')}`;
+  if (faults.length > 0) throw new Error(`${faults.join('; ')}\n${line}`);
+  return line;
 });

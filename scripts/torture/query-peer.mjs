@@ -5,6 +5,8 @@ import { openBus } from 'mailslot';
 const ASKED_AT_ONCE = 64;
 const SHORTEST_TIMEOUT = 50;
 const LONGEST_TIMEOUT = 1_000;
+const ECHO = 'queries.echo';
+const SILENT = 'queries.silent';
 /** One query in so many goes to somebody who never answers. */
 const SILENCE = 50;
 const REPORT_INTERVAL = 250;
@@ -22,7 +24,7 @@ const bus = await openBus('test', {
 
 const open = new Set();
 const outcomes = {};
-/** How many deadlines were so many ms late. */
+/** How many outcomes came so many ms after the deadline. */
 const late = {};
 let settled = 0;
 let hanging = 0;
@@ -35,16 +37,20 @@ const count = (counts, what) => {
 async function ask(number) {
   const timeout = Math.round(SHORTEST_TIMEOUT + Math.random() * (LONGEST_TIMEOUT - SHORTEST_TIMEOUT));
   const query = { deadline: performance.now() + timeout, isHanging: false };
+  const subject = number % SILENCE === 0 ? SILENT : ECHO;
+  let timedOut = false;
   open.add(query);
   try {
-    const subject = number % SILENCE === 0 ? 'queries.silent' : 'queries.echo';
     const { data } = await bus.query(subject, number, { timeout });
-    count(outcomes, data === number ? 'answered' : 'WRONG ANSWER');
+    count(outcomes, data === number ? 'answered' : 'a wrong answer');
   } catch (error) {
-    count(outcomes, error.code ?? String(error));
-    if (error.code === 'MAILSLOT_TIMEOUT')
-      count(late, Math.max(0, Math.round(performance.now() - query.deadline)));
+    // who keeps silent is one process, which a new host may have gone on without
+    const isAlone = error.code === 'MAILSLOT_NO_RESPONDER' && subject === SILENT;
+    count(outcomes, isAlone ? 'nobody to keep silent' : (error.code ?? String(error)));
+    timedOut = error.code === 'MAILSLOT_TIMEOUT';
   }
+  const overdue = performance.now() - query.deadline;
+  if (timedOut || overdue > 0) count(late, Math.max(0, Math.round(overdue)));
   open.delete(query);
   settled += 1;
 }
@@ -64,11 +70,17 @@ function report(isLast) {
 
 if (role === 'candidate') {
   const tell = () => process.send({ hosting: bus.hosting });
-  await bus.respond('queries.echo', ({ data }) => data);
+  const handled = new Set();
+  await bus.respond(ECHO, ({ data, sender }) => {
+    const query = `${sender} ${data}`;
+    if (handled.has(query)) process.send({ hosting: bus.hosting, repeated: 1 });
+    handled.add(query);
+    return data;
+  });
   tell();
   for await (const { type } of bus.events()) if (type === 'connected' || type === 'took-over') tell();
 } else if (role === 'silent') {
-  await bus.respond('queries.silent', () => new Promise(() => {}));
+  await bus.respond(SILENT, () => new Promise(() => {}));
   process.send({ hosting: false });
 } else {
   const asking = Array.from({ length: ASKED_AT_ONCE }, (_, index) => askOn(index + 1));

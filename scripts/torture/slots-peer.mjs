@@ -36,9 +36,14 @@ async function publish() {
 
 /** Reads a slot in bursts, and keeps count of what came and of what was announced as missing. */
 async function readBehind(slot, account, isSlow) {
+  let last = 0;
   for await (const item of slot) {
     if (item.gap !== undefined) account.announced += item.gap.missed;
-    else account.delivered += 1;
+    else {
+      account.delivered += 1;
+      if (item.data <= last) account.disordered += 1;
+      last = item.data;
+    }
     if (isSlow && account.delivered % READS_PER_TURN === 0) await turn();
   }
 }
@@ -48,7 +53,7 @@ async function read() {
   const accounts = [];
   for (const overflow of POLICIES) {
     const slot = await bus.subscribe('n.*', { overflow, capacity: CAPACITY, gaps: true });
-    const account = { overflow, delivered: 0, announced: 0 };
+    const account = { overflow, delivered: 0, announced: 0, disordered: 0 };
     accounts.push({ slot, account });
     void readBehind(slot, account, overflow !== 'wait');
   }

@@ -307,7 +307,8 @@ export class OpenSlot implements Slot<unknown, Item> {
     let last: Item[] = [];
     const next = async (): Promise<IteratorResult<Item[], undefined>> => {
       for (const item of last) if (!isGap(item)) (item as IncomingMessage).detach();
-      const first = this.#tryTake() ?? (await this.#nextItem(undefined));
+      const here = this.#tryTake();
+      const first = here ?? (this.#state === 'closed' ? undefined : await this.#nextItem(undefined));
       if (first === undefined) {
         await this.#endIteration();
         return DONE as IteratorResult<Item[], undefined>;

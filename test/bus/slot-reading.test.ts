@@ -95,6 +95,19 @@ describe('batches', () => {
     expect(slot.open).toBe(false);
   });
 
+  it.each([
+    ['slot', (slot: Slot<number>) => slot.close()],
+    ['bus', () => bus.close()],
+  ])('end when the %s is closed, while they wait and while a batch is looked at', async (_, close) => {
+    const [waiting, busy] = [await bus.subscribe<number>('wait'), await bus.subscribe<number>('n')];
+    const [none, some] = [waiting.batches(), busy.batches()];
+    const end = none.next();
+    await publishNumbers(1);
+    expect((await some.next()).value).toMatchObject([{ data: 0 }]);
+    for (const slot of [waiting, busy]) await close(slot);
+    expect(await Promise.all([end, some.next()])).toMatchObject([{ done: true }, { done: true }]);
+  });
+
   it('messages kept from a batch stay readable', async () => {
     const slot = await bus.subscribe<string>('text');
     const kept: Message<string>[] = [];

@@ -5,6 +5,7 @@ import { ClaimAccount } from './claim-account.js';
 import type { HistoryRecord } from './history.js';
 import { SentMessages } from './sent-messages.js';
 import { SlotAccount } from './slot-account.js';
+import { Marks } from './stretches.js';
 
 export type Rule =
   | 'invented'
@@ -52,6 +53,7 @@ class Checker {
   readonly #slots = new Map<string, SlotAccount>();
   readonly #ended = new Set<string>();
   readonly #excuses = new Map<string, number>();
+  readonly #stalled = new Set<string>();
   readonly #confirms = new Map<string, Of<'published'>>();
   readonly #responders = new Map<string, Of<'responding'>>();
   readonly #queries = new Map<string, { asked: Of<'asked'>; handled: boolean; answered: boolean }>();
@@ -85,6 +87,7 @@ class Checker {
             sent: this.#sent,
             // what a host notices late may concern slots that have opened since
             excuses: this.#excuses.get(record.process) ?? 0,
+            wasStalled: this.#stalled.has(record.process),
             accuse: (rule, message) => this.#accuse(rule, message),
           }),
         );
@@ -106,7 +109,9 @@ class Checker {
         this.#absent(record.process);
         this.#claims.excused(record.process, record.reason === 'stalled');
         this.#excuses.set(record.process, (this.#excuses.get(record.process) ?? 0) + 1);
-        for (const slot of this.#slots.values()) if (slot.process === record.process) slot.excuse();
+        for (const slot of this.#slots.values())
+          if (slot.process === record.process) slot.excuse(record.reason);
+        if (record.reason === 'stalled') this.#stalled.add(record.process);
         return;
       case 'responding':
         this.#responders.set(`${record.process} ${record.subject}`, record);
@@ -222,35 +227,47 @@ class Checker {
 class Orders {
   readonly #accuse: (rule: Rule, message: string) => void;
   readonly #last = new Map<string, number>();
-  readonly #epochs = new Map<number, { orders: Map<string, number>; messages: Map<number, string> }>();
+  /** By epoch and sender: how much higher the order of a message is than its sequence. */
+  readonly #orders = new Map<string, Marks>();
+  /** By epoch: sender, and the same difference, of an order. */
+  readonly #messages = new Map<number, Marks>();
 
   constructor(accuse: (rule: Rule, message: string) => void) {
     this.#accuse = accuse;
   }
 
-  take({ process, slot, sender, sequence, order, epoch }: Of<'read'>): void {
+  take({ process, slot, sender, sequence, count = 1, order, epoch }: Of<'read'>): void {
     const last = this.#last.get(slot) ?? Number.NEGATIVE_INFINITY;
     if (order <= last) this.#accuse('order', `slot ${slot} of ${process}: order ${order} came after ${last}`);
-    this.#last.set(slot, order);
+    this.#last.set(slot, order + count - 1);
     if (epoch === undefined) return;
-    const { orders, messages } = this.#of(epoch);
-    const message = `${sender} ${sequence}`;
-    const known = orders.get(message);
-    const other = messages.get(order);
-    if (known !== undefined && known !== order)
-      this.#accuse('order', `message ${message} has the orders ${known} and ${order} in epoch ${epoch}`);
-    if (other !== undefined && other !== message)
-      this.#accuse('order', `order ${order} in epoch ${epoch} is that of ${other} and of ${message}`);
-    orders.set(message, order);
-    messages.set(order, message);
-  }
-
-  #of(epoch: number): { orders: Map<string, number>; messages: Map<number, string> } {
-    let known = this.#epochs.get(epoch);
-    if (known === undefined) {
-      known = { orders: new Map(), messages: new Map() };
-      this.#epochs.set(epoch, known);
+    const ahead = order - sequence;
+    const known = marksOf(this.#orders, `${epoch} ${sender}`).set(sequence, sequence + count - 1, `${ahead}`);
+    if (known !== undefined) {
+      const message = Math.max(sequence, known.first);
+      const orders = `${message + Number(known.mark)} and ${message + ahead}`;
+      this.#accuse('order', `message ${sender} ${message} has the orders ${orders} in epoch ${epoch}`);
     }
-    return known;
+    const mark = `${sender} ${ahead}`;
+    const other = marksOf(this.#messages, epoch).set(order, order + count - 1, mark);
+    if (other !== undefined) {
+      const shared = Math.max(order, other.first);
+      const messages = [other.mark, mark].map((one) => messageAt(shared, one)).join(' and of ');
+      this.#accuse('order', `order ${shared} in epoch ${epoch} is that of ${messages}`);
+    }
   }
+}
+
+function marksOf<Key>(all: Map<Key, Marks>, key: Key): Marks {
+  let marks = all.get(key);
+  if (marks === undefined) {
+    marks = new Marks();
+    all.set(key, marks);
+  }
+  return marks;
+}
+
+function messageAt(order: number, mark: string): string {
+  const [sender, ahead] = mark.split(' ');
+  return `${sender} ${order - Number(ahead)}`;
 }

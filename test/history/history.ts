@@ -1,4 +1,5 @@
-// What happened on a bus, as its programs saw it: one record per happening, in the order of time. Simulated and real
+// What happened on a bus, as its programs saw it: one record per happening, or per row of messages with nothing between
+// them, in the order of time. Simulated and real
 // runs write the same records, and checker.ts judges both. Nothing here knows how a run came about.
 
 /**
@@ -33,6 +34,8 @@ export interface Published {
   op: 'published';
   process: string;
   sequence: number;
+  /** So often in a row, with sequences that rise by 1. @default 1 */
+  count?: number;
   subject: string;
   confirm?: boolean;
   /** Only slots of this process get it. */
@@ -60,6 +63,8 @@ export interface Read {
   slot: string;
   sender: string;
   sequence: number;
+  /** So many in a row, with sequences and orders that rise by 1. @default 1 */
+  count?: number;
   order: number;
   /** That of the link on which it came; undefined where the run cannot know it. */
   epoch?: number | undefined;
@@ -111,16 +116,62 @@ export interface Excused {
   reason: 'late' | 'skipped' | 'stalled';
 }
 
+/** Messages that go on where a record ends make it longer, so that a burst is a few records. */
 export class History {
   readonly records: HistoryRecord[] = [];
   readonly #now: () => number;
+  /** The last record, if more messages may join it. */
+  #publishing: (Required<Pick<Published, 'count'>> & Published) | undefined;
+  #reading: (Required<Pick<Read, 'count'>> & Read) | undefined;
 
   constructor(now: () => number) {
     this.#now = now;
   }
 
   note(record: Untimed<HistoryRecord>): void {
+    this.#publishing = this.#reading = undefined;
     this.records.push({ time: this.#now(), ...record } as HistoryRecord);
+  }
+
+  /** publish() is called with no options. */
+  published(process: string, sequence: number, subject: string): void {
+    const time = this.#now();
+    const last = this.#publishing;
+    if (
+      last !== undefined &&
+      last.process === process &&
+      last.subject === subject &&
+      last.time === time &&
+      last.sequence + last.count === sequence
+    ) {
+      last.count += 1;
+      return;
+    }
+    this.#reading = undefined;
+    this.#publishing = { time, op: 'published', process, sequence, count: 1, subject };
+    this.records.push(this.#publishing);
+  }
+
+  /** The program takes a message out of a slot. */
+  read({ process, slot }: { process: string; slot: string }, message: ReadMessage): void {
+    const { sender, sequence, order, epoch } = message;
+    const time = this.#now();
+    const last = this.#reading;
+    if (
+      last !== undefined &&
+      last.slot === slot &&
+      last.sender === sender &&
+      last.sequence + last.count === sequence &&
+      last.order + last.count === order &&
+      last.epoch === epoch &&
+      last.time === time
+    ) {
+      last.count += 1;
+      return;
+    }
+    this.#publishing = undefined;
+    this.#reading = { time, op: 'read', process, slot, sender, sequence, count: 1, order, epoch };
+    this.records.push(this.#reading);
   }
 
   /** One line per record: what two runs of one seed have in common to the byte. */
@@ -128,5 +179,7 @@ export class History {
     return this.records.map((record) => `${JSON.stringify(record)}\n`).join('');
   }
 }
+
+export type ReadMessage = Pick<Read, 'sender' | 'sequence' | 'order' | 'epoch'>;
 
 export type Untimed<Type> = Type extends unknown ? Omit<Type, 'time'> : never;

@@ -3,12 +3,14 @@
 //   due      what its process must get: all that matches and was published after the slot had opened
 //   holes    messages due that did not come although later ones of their sender did
 //   leeway   messages that may have come and been dropped, or not: sent before the slot opened, around a gap of
-//            unknown size, or by a process that ended
+//            unknown size, or by a process that ended; and those that came although they were announced as missing:
+//            a host counts what passes by a stalled peer, but when it dies what is not settled is sent again
 //
 // At any time holes ≤ announced: a hole shows no earlier than its marker. At the end announced ≤ holes + leeway.
 import type { Rule } from './checker.js';
-import type { Opened, Published, Read } from './history.js';
-import type { SentMessages } from './sent-messages.js';
+import type { Excused, Opened, Published, Read } from './history.js';
+import type { SentMessages, SentStretch } from './sent-messages.js';
+import { findStretch, type Stretch } from './stretches.js';
 
 /** How far one sender's messages were read from the slot. */
 interface Position {
@@ -22,6 +24,8 @@ export interface AccountOptions {
   sent: SentMessages;
   /** Gaps of unknown size that its process may show already. */
   excuses: number;
+  /** Whether its process may have been counted as stalled. */
+  wasStalled: boolean;
   accuse(rule: Rule, message: string): void;
 }
 
@@ -38,40 +42,59 @@ export class SlotAccount {
   #leeway = 0;
   #excuses: number;
   #wasExcused = false;
+  #wasStalled: boolean;
+  /** What its process may have been told to miss while it was stalled: messages up to these, by the host of this epoch or a later one. */
+  #toldMissing: { upTo: ReadonlyMap<string, number>; epoch: number } | undefined;
   #held = 0;
+  /** That of the last message. */
+  #lastEpoch = 0;
   #accused = false;
   #closed = false;
-  /** Receipts of messages that were not read yet: at which place among the items they must come at the latest. */
-  readonly #receipts = new Map<string, number>();
+  /** By sender and sequence, receipts of messages that were not read yet: at which place among the items they must come at the latest. */
+  readonly #receipts = new Map<string, Map<number, number>>();
+  /** By subject. */
+  readonly #matches = new Map<string, boolean>();
 
   constructor(opened: Opened, options: AccountOptions) {
-    const { sent, excuses, accuse } = options;
+    const { sent, excuses, wasStalled, accuse } = options;
     this.process = opened.process;
     this.#opened = opened;
     this.#sent = sent;
     this.#excuses = excuses;
+    this.#wasStalled = wasStalled;
     this.#accuse = (rule, message) => accuse(rule, `slot ${opened.slot} of ${opened.process}: ${message}`);
     for (const sender of sent.senders()) {
-      this.#positions.set(sender, { next: 0, due: sent.of(sender).length });
+      this.#positions.set(sender, { next: 0, due: sent.countOf(sender) });
     }
   }
 
-  read({ sender, sequence }: Read): void {
-    this.#items += 1;
-    const sent = this.#sent.at(sender, sequence);
+  read({ sender, sequence, count = 1, epoch }: Read): void {
+    const end = sequence + count;
+    for (let first = sequence; first < end; ) {
+      const sent = this.#sent.at(sender, first);
+      const last = Math.min(sent?.last ?? Number.POSITIVE_INFINITY, end - 1);
+      this.#readRow(sender, { first, last }, sent);
+      this.#excuseTold(sender, { first, last }, epoch);
+      first = last + 1;
+    }
+  }
+
+  /** Messages that were sent alike. */
+  #readRow(sender: string, row: Stretch, sent: SentStretch | undefined): void {
+    const { first, last } = row;
+    const itemsBefore = this.#items;
+    this.#items += last - first + 1;
     if (sent === undefined || !this.#concerns(sent.published)) {
-      return this.#accuse('invented', `${sender}'s message ${sequence} was read, but not sent to it`);
+      return this.#accuse('invented', `${sender}'s message ${first} was read, but not sent to it`);
     }
     const position = this.#positionOf(sender);
-    const index = sequence - 1;
-    if (index < position.next) {
-      return this.#accuse('fifo', `${sender}'s message ${sequence} came after message ${position.next}`);
-    }
-    if (sent.state === 'lost') this.#accuse('invented', `${sender}'s message ${sequence} had been rejected`);
-    this.#skip(sender, position, index);
-    position.next = index + 1;
-    position.due = position.next;
-    this.#checkReceipt(sender, sequence);
+    if (first <= position.next)
+      this.#accuse('fifo', `${sender}'s message ${first} came after message ${position.next}`);
+    if (last <= position.next) return;
+    if (sent.state === 'lost') this.#accuse('invented', `${sender}'s message ${first} had been rejected`);
+    this.#skip(sender, position, first - 1);
+    position.next = position.due = last;
+    this.#checkReceipts(sender, row, itemsBefore);
     this.#compare();
   }
 
@@ -79,6 +102,13 @@ export class SlotAccount {
     this.#items += 1;
     // what was dropped in front of a message moves it back by one marker
     this.#receipts.clear();
+    if (missed !== undefined && this.#wasStalled) {
+      const senders = [...this.#sent.senders()];
+      this.#toldMissing = {
+        upTo: new Map(senders.map((id) => [id, this.#sent.countOf(id)])),
+        epoch: this.#lastEpoch,
+      };
+    }
     if (missed !== undefined) {
       this.#announced += missed;
       return;
@@ -90,7 +120,8 @@ export class SlotAccount {
   }
 
   /** Its process may show one more gap of unknown size. */
-  excuse(): void {
+  excuse(reason: Excused['reason']): void {
+    this.#wasStalled ||= reason === 'stalled';
     this.#excuses += 1;
     this.#wasExcused = true;
     this.#receipts.clear();
@@ -107,7 +138,9 @@ export class SlotAccount {
     if (this.#wasExcused) return;
     if (this.#positionOf(message.process).next >= message.sequence) return;
     const latest = Math.min(this.#held, this.#items + capacity);
-    this.#receipts.set(`${message.process} ${message.sequence}`, latest);
+    const receipts = this.#receipts.get(message.process);
+    if (receipts === undefined) this.#receipts.set(message.process, new Map([[message.sequence, latest]]));
+    else receipts.set(message.sequence, latest);
   }
 
   close(): void {
@@ -124,10 +157,23 @@ export class SlotAccount {
     }
   }
 
+  /** Messages that came by a later host than that which had announced them as missing, perhaps. */
+  #excuseTold(sender: string, { first, last }: Stretch, epoch: number | undefined): void {
+    const told = this.#toldMissing;
+    if (epoch !== undefined) this.#lastEpoch = epoch;
+    if (told === undefined || this.#lastEpoch <= told.epoch) return;
+    this.#leeway += Math.max(0, Math.min(last, told.upTo.get(sender) ?? 0) - first + 1);
+  }
+
   #concerns({ subject, process, to, echo }: Published): boolean {
     if (to !== undefined && to !== this.process) return false;
     if (echo === false && process === this.process) return false;
-    return matches(this.#opened.pattern, subject);
+    let isMatch = this.#matches.get(subject);
+    if (isMatch === undefined) {
+      isMatch = matches(this.#opened.pattern, subject);
+      this.#matches.set(subject, isMatch);
+    }
+    return isMatch;
   }
 
   #positionOf(sender: string): Position {
@@ -141,32 +187,42 @@ export class SlotAccount {
 
   /** The messages from the next one to the one before `index` did not come. */
   #skip(sender: string, { next, due }: Position, index: number): void {
-    const messages = this.#sent.of(sender);
-    for (let at = next; at < index; at += 1) {
-      const { published, state } = messages[at]!;
+    if (next >= index) return;
+    const stretches = this.#sent.of(sender);
+    for (let at = findStretch(stretches, next + 1); at < stretches.length; at += 1) {
+      const { published, first, last, state } = stretches[at]!;
+      if (first > index) return;
       if (!this.#concerns(published) || state === 'lost') continue;
-      if (at >= due && state !== 'doubtful') this.#holes += 1;
-      else this.#leeway += 1;
+      const start = Math.max(next, first - 1);
+      const end = Math.min(index, last);
+      const certain = state === 'doubtful' ? 0 : Math.max(0, end - Math.max(start, due));
+      this.#holes += certain;
+      this.#leeway += end - start - certain;
     }
   }
 
   /** Of who ended only what was confirmed is due; the rest may have got here or not. */
   #skipRest(sender: string, hasEnded: boolean): void {
-    const messages = this.#sent.of(sender);
+    const count = this.#sent.countOf(sender);
     const position = this.#positionOf(sender);
-    const certain = hasEnded ? this.#sent.confirmedUpTo(sender) : messages.length;
+    const certain = hasEnded ? this.#sent.confirmedUpTo(sender) : count;
     this.#skip(sender, position, certain);
     const start = Math.max(certain, position.next);
-    this.#skip(sender, { next: start, due: Number.POSITIVE_INFINITY }, messages.length);
+    this.#skip(sender, { next: start, due: Number.POSITIVE_INFINITY }, count);
   }
 
-  #checkReceipt(sender: string, sequence: number): void {
-    const key = `${sender} ${sequence}`;
-    const latest = this.#receipts.get(key);
-    if (latest === undefined) return;
-    this.#receipts.delete(key);
-    if (this.#items > latest)
-      this.#accuse('early-receipt', `${sender}'s message ${sequence} was confirmed before it was taken here`);
+  #checkReceipts(sender: string, { first, last }: Stretch, itemsBefore: number): void {
+    const receipts = this.#receipts.get(sender);
+    if (receipts === undefined) return;
+    for (const [sequence, latest] of receipts) {
+      if (sequence < first || sequence > last) continue;
+      receipts.delete(sequence);
+      if (itemsBefore + sequence - first + 1 > latest)
+        this.#accuse(
+          'early-receipt',
+          `${sender}'s message ${sequence} was confirmed before it was taken here`,
+        );
+    }
   }
 
   #compare(): void {

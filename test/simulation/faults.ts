@@ -2,7 +2,7 @@
 // stay, one of which may host.
 import { Rank } from './agenda.js';
 import type { Program } from './program.js';
-import { drawProcess, drawPublishing, drawReading, type Fault } from './scenario.js';
+import { drawPublishing, type Fault } from './scenario.js';
 import type { SimProcess } from './sim-process.js';
 import type { World } from './world.js';
 
@@ -36,9 +36,10 @@ export function inflict(world: World, fault: Fault): void {
     case 'exhaust-host':
       return (world.hosting ?? anybody(world)).exhaust(dice.delay(50, dice.pick([2_000, 12_000])));
     case 'cut-link':
+      world.count('link cut');
       return anybody(world).cut();
     case 'join':
-      return world.watch(join(world, world.start(drawProcess(dice))));
+      return world.watch(join(world, world.start(world.scenario.drawProcess(dice))));
     case 'close':
       return leaveIfPossible(world, (process) => process.bus.close());
     case 'drain':
@@ -50,7 +51,9 @@ export function inflict(world: World, fault: Fault): void {
   }
 }
 
-function setClock({ dice, wall }: World): void {
+function setClock(world: World): void {
+  const { dice, wall } = world;
+  world.count('clock set');
   wall.offset += dice.between(-3_600_000, 3_600_000);
 }
 
@@ -70,7 +73,7 @@ async function join(world: World, program: Program): Promise<void> {
 }
 
 function subscribe(world: World, program: Program | undefined): void {
-  if (program !== undefined) world.watch(program.read(drawReading(world.dice)));
+  if (program !== undefined) world.watch(program.read(world.scenario.drawReading(world.dice)));
 }
 
 function isNeeded(world: World, process: SimProcess): boolean {

@@ -8,18 +8,16 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { contend } from './elections.js';
 import type { Find } from './hunt.js';
-import { MUTANTS } from './mutants.js';
+import { FOUND_IN_BULK, MUTANTS } from './mutants.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'ms-'));
-/** Runs after which a bug counts as not found. */
-const SEEDS = 400;
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function hunt(): Promise<Find[]> {
+function hunt(kind: 'mixed' | 'bulk'): Promise<Find[]> {
   const script = fileURLToPath(new URL('./hunt.ts', import.meta.url));
-  const child = fork(script, [root, folder, String(SEEDS)], { execArgv: ['--import', 'tsx'] });
+  const child = fork(script, [root, folder, kind], { execArgv: ['--import', 'tsx'] });
   const finds: Find[] = [];
   child.on('message', (find) => finds.push(find as Find));
   return new Promise((resolve, reject) => {
@@ -35,8 +33,14 @@ describe('M2: the checkers are alive', () => {
 
   it('all planted bugs are found', { timeout: 240_000 }, async () => {
     expect(MUTANTS.length).toBeGreaterThanOrEqual(10);
-    const finds = await hunt();
+    const finds = await hunt('mixed');
     expect(finds.map(({ mutant }) => mutant)).toEqual(MUTANTS.map(({ name }) => name));
+    expect(finds.filter(({ rule }) => rule === undefined)).toEqual([]);
+  });
+
+  it('those of order, repetition and loss are found in a few long bursts', { timeout: 60_000 }, async () => {
+    const finds = await hunt('bulk');
+    expect(finds.map(({ mutant }) => mutant).sort()).toEqual([...FOUND_IN_BULK].sort());
     expect(finds.filter(({ rule }) => rule === undefined)).toEqual([]);
   });
 });

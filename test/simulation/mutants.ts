@@ -144,6 +144,24 @@ export const MUTANTS: readonly Mutant[] = [
     'nextToken: () => options.nextOrder(),',
     'nextToken: () => 7,',
   ),
+  one(
+    'gives the messages of a run one order',
+    'host/forwarding.js',
+    'this.#orders.last += count;\n        sender.relayed = last;',
+    'this.#orders.last += 1;\n        sender.relayed = last;',
+  ),
+  one(
+    'sends one receiver a run behind the run after it',
+    'host/session.js',
+    'this.#parts.push(part);',
+    'if (this.held === undefined && part.length > 400) this.held = Buffer.from(part);\nelse { this.#parts.push(part); if (this.held) this.#parts.push(this.held); this.held = undefined; }',
+  ),
+  one(
+    'lets a publish pass those that wait longer',
+    'peer/outbox.js',
+    'this.#waiting.push(waiting);',
+    'this.#waiting.unshift(waiting);',
+  ),
   {
     ...one(
       'unlinks the pointer on start',
@@ -171,6 +189,18 @@ export const MUTANTS: readonly Mutant[] = [
     ),
     elections: true,
   },
+];
+
+/** Bugs of order, repetition and loss, which runs of long bursts are to find too, and soon. */
+export const FOUND_IN_BULK: readonly string[] = [
+  'forgets deduplication',
+  'forgets after a take-over what was read before',
+  'does not resend',
+  'resends after new messages',
+  'drops the gap marker of an overflow',
+  'lets orders fall over epochs',
+  'gives the messages of a run one order',
+  'sends one receiver a run behind the run after it',
 ];
 
 /** Copies the compiled package to `folder/dist` and plants a bug there; returns that path. */

@@ -1,4 +1,4 @@
-// The data of simulated messages: the sender's count, and bytes that follow from it, so that a receiver sees whether
+// The data of simulated messages: the sender's count alone, or that and bytes that follow from it, so that a receiver sees whether
 // they are still what was sent.
 const COUNT_BYTES = 4;
 
@@ -10,6 +10,7 @@ export function makePayload(sequence: number, length: number): Uint8Array {
 
 /** @throws Error when a byte is not what its sender wrote */
 export function readPayload(data: unknown): number {
+  if (typeof data === 'number') return data;
   if (!(data instanceof Uint8Array) || data.length < COUNT_BYTES) throw new Error('a message lost its data');
   const sequence = new DataView(data.buffer, data.byteOffset).getUint32(0);
   const isWhole = data.subarray(COUNT_BYTES).every((byte) => byte === (sequence & 0xff));

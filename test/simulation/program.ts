@@ -24,14 +24,29 @@ export interface PublishingPlan {
   narrow: number;
 }
 
+/** Long bursts of short messages, each burst on one subject. */
+export interface PouringPlan {
+  count: number;
+  subjects: readonly string[];
+  /** Longest burst, and longest pause behind it, ms. */
+  burst: number;
+  pause: number;
+  /** Probability that the last message of a burst is confirmed. */
+  confirms: number;
+  /** Probability that the messages of a burst are not quite that short. */
+  longMessages: number;
+}
+
 export interface ReadingPlan {
   pattern: string;
   overflow: 'wait' | 'drop-oldest';
   capacity: number;
   stallTimeout: number;
-  /** Longest pause after a message, ms; 0 for none. */
+  /** Which of a slot's ways to be read. */
+  by: 'read' | 'iteration' | 'batches';
+  /** Longest pause after a message or batch, ms; 0 for none. */
   pause: number;
-  /** Probability, per message, of a pause of up to a second. */
+  /** Probability, per message or batch, of a pause of up to a second. */
   rests: number;
 }
 
@@ -110,13 +125,15 @@ export class Program {
     const echo = !dice.chance(plan.narrow);
     const subject = dice.pick(plan.subjects);
     const data = makePayload(sequence, length);
-    this.#note({
-      op: 'published',
-      sequence,
-      subject,
-      ...(confirm ? { confirm } : {}),
-      ...(echo ? {} : { echo }),
-    });
+    if (confirm || !echo)
+      this.#note({
+        op: 'published',
+        sequence,
+        subject,
+        ...(confirm ? { confirm } : {}),
+        ...(echo ? {} : { echo }),
+      });
+    else this.#world.history.published(this.process.name, sequence, subject);
     if (confirm) return this.#world.watch(this.#confirm(subject, data, { sequence, echo }));
     try {
       if (echo) await this.process.bus.publish(subject, data);
@@ -125,6 +142,44 @@ export class Program {
       this.#expect(error);
       this.#note({ op: 'unpublished', sequence, certain: true });
     }
+  }
+
+  async pour(plan: PouringPlan): Promise<void> {
+    const { dice } = this.#world;
+    this.busy += 1;
+    for (let left = plan.count; left > 0 && this.process.bus.state !== 'closed'; ) {
+      const size = Math.min(left, dice.between(1, plan.burst));
+      left -= size;
+      await this.#pourBurst(size, dice.pick(plan.subjects), dice.chance(plan.longMessages) ? 500 : 0);
+      if (dice.chance(plan.confirms)) this.#pourConfirmed(dice.pick(plan.subjects));
+      if (plan.pause > 0) await this.#pause(plan.pause);
+    }
+    this.busy -= 1;
+  }
+
+  async #pourBurst(size: number, subject: string, longest: number): Promise<void> {
+    const { bus, name } = this.process;
+    const { history, dice } = this.#world;
+    for (let left = size; left > 0 && bus.state !== 'closed'; left -= 1) {
+      this.#published += 1;
+      const sequence = this.#published;
+      const data = longest === 0 ? sequence : makePayload(sequence, dice.between(0, longest));
+      history.published(name, sequence, subject);
+      this.#world.countPoured();
+      try {
+        await bus.publish(subject, data);
+      } catch (error) {
+        this.#expect(error);
+        this.#note({ op: 'unpublished', sequence, certain: true });
+      }
+    }
+  }
+
+  #pourConfirmed(subject: string): void {
+    this.#published += 1;
+    const sequence = this.#published;
+    this.#note({ op: 'published', sequence, subject, confirm: true });
+    this.#world.watch(this.#confirm(subject, makePayload(sequence, 0), { sequence, echo: true }));
   }
 
   async #confirm(
@@ -170,8 +225,27 @@ export class Program {
     this.#note({ op: 'closed', slot: name });
   }
 
-  async #readAll(open: OpenSlot, { pause, rests }: ReadingPlan): Promise<void> {
-    const { dice } = this.#world;
+  async #readAll(open: OpenSlot, plan: ReadingPlan): Promise<void> {
+    switch (plan.by) {
+      case 'read':
+        return this.#readSingly(open, plan);
+      case 'iteration':
+        for await (const item of open.slot) {
+          this.#take(open, item);
+          const rest = this.#restAfter(plan);
+          if (rest !== undefined) await rest;
+        }
+        return;
+      case 'batches':
+        for await (const items of open.slot.batches()) {
+          for (const item of items) this.#take(open, item);
+          const rest = this.#restAfter(plan);
+          if (rest !== undefined) await rest;
+        }
+    }
+  }
+
+  async #readSingly(open: OpenSlot, plan: ReadingPlan): Promise<void> {
     for (;;) {
       try {
         this.#take(open, (await open.slot.read())!);
@@ -179,19 +253,24 @@ export class Program {
         if (MailslotError.is(error, 'MAILSLOT_CLOSED')) return;
         throw error;
       }
-      if (rests > 0 && dice.chance(rests)) await this.#pause(1_000);
-      else if (pause > 0) await this.#pause(pause);
+      const rest = this.#restAfter(plan);
+      if (rest !== undefined) await rest;
     }
   }
 
+  #restAfter({ pause, rests }: ReadingPlan): Promise<void> | undefined {
+    if (rests > 0 && this.#world.dice.chance(rests)) return this.#pause(1_000);
+    return pause > 0 ? this.#pause(pause) : undefined;
+  }
+
   #take(open: OpenSlot, item: Message | Gap): void {
-    const slot = open.name;
     open.items += 1;
-    if ('gap' in item) return this.#note({ op: 'gap', slot, missed: item.gap.missed });
+    if ('gap' in item) return this.#note({ op: 'gap', slot: open.name, missed: item.gap.missed });
     const { order, data } = item;
     const sender = this.#world.nameOf(item.sender);
     const epoch = this.process.epochOf(order);
-    this.#note({ op: 'read', slot, sender, sequence: readPayload(data), order, epoch });
+    const place = { process: this.process.name, slot: open.name };
+    this.#world.history.read(place, { sender, sequence: readPayload(data), order, epoch });
   }
 
   /** Writes down how much has come into the slots that are to hold what is confirmed. */

@@ -1,7 +1,26 @@
 // Draws from the seed what a run is about: how many processes do what on which kind of machine, and what befalls them.
+// Here are runs of a little of everything; those of long bursts are in bulk.ts.
 import type { Dice } from './dice.js';
-import type { AskingPlan, ClaimingPlan, PublishingPlan, ReadingPlan } from './program.js';
-import type { Weather } from './world.js';
+import type { AskingPlan, ClaimingPlan, Program, PublishingPlan, ReadingPlan } from './program.js';
+import type { Weather, World } from './world.js';
+
+export interface Scenario {
+  drawWeather(dice: Dice): Weather;
+  drawProcess(dice: Dice): ProcessPlan;
+  drawReading(dice: Dice): ReadingPlan;
+  /** Opens what this program has from the beginning. */
+  prepare(world: World, program: Program): Promise<void>;
+  /** Everybody is there: begins what they do, and returns what is to befall them. */
+  begin(world: World, programs: readonly Program[]): PlannedFault[];
+}
+
+export interface ProcessPlan {
+  mayHost: boolean;
+  windowBytes: number;
+}
+
+/** `at`: ms from the moment when everybody is there; `after`: so many messages were published in long bursts. */
+export type PlannedFault = { fault: Fault } & ({ at: number } | { after: number });
 
 export type Fault =
   | 'kill-host'
@@ -42,12 +61,14 @@ const WEIGHTS: readonly [Fault, number][] = [
   ['subscribe', 2],
   ['close-slot', 1],
 ];
-const BAG = WEIGHTS.flatMap(([fault, weight]) => Array<Fault>(weight).fill(fault));
+export const FAULTS: readonly Fault[] = WEIGHTS.flatMap(([fault, weight]) =>
+  Array<Fault>(weight).fill(fault),
+);
 
-const SUBJECTS = ['a.x', 'a.y', 'b.x'];
-const PATTERNS = ['>', 'a.*', 'a.x', '*.x', 'b.>'];
+export const SUBJECTS = ['a.x', 'a.y', 'b.x'];
+export const PATTERNS = ['>', 'a.*', 'a.x', '*.x', 'b.>'];
 
-export function drawWeather(dice: Dice): Weather {
+function drawWeather(dice: Dice): Weather {
   return {
     delay: dice.pick([0.1, 1, 5]),
     capacity: dice.pick([700, 8_192, 212_992]),
@@ -57,17 +78,16 @@ export function drawWeather(dice: Dice): Weather {
   };
 }
 
-/** Times are ms from the moment when everybody is there. */
-export function drawFaults(dice: Dice): { at: number; fault: Fault }[] {
+function drawFaults(dice: Dice): { at: number; fault: Fault }[] {
   const duration = dice.pick([100, 400, 1_500, 10_000]);
   const faults = Array.from({ length: dice.between(1, 5) }, () => ({
     at: dice.delay(0, duration),
-    fault: dice.pick(BAG),
+    fault: dice.pick(FAULTS),
   }));
   return faults.sort((a, b) => a.at - b.at);
 }
 
-export function drawProcess(dice: Dice): { mayHost: boolean; windowBytes: number } {
+function drawProcess(dice: Dice): ProcessPlan {
   return { mayHost: dice.chance(0.85), windowBytes: dice.pick([600, 3_000, 20_000, 65_536]) };
 }
 
@@ -83,11 +103,11 @@ export function drawPublishing(dice: Dice): PublishingPlan {
   };
 }
 
-export function drawAsking(dice: Dice): AskingPlan {
+function drawAsking(dice: Dice): AskingPlan {
   return { count: dice.between(1, 15), subject: 'q', pause: dice.pick([5, 60]) };
 }
 
-export function drawClaiming(dice: Dice): ClaimingPlan {
+function drawClaiming(dice: Dice): ClaimingPlan {
   return {
     count: dice.between(1, 8),
     names: dice.pick([['x'], ['x', 'y']]),
@@ -96,13 +116,33 @@ export function drawClaiming(dice: Dice): ClaimingPlan {
   };
 }
 
-export function drawReading(dice: Dice): ReadingPlan {
+function drawReading(dice: Dice): ReadingPlan {
   return {
     pattern: dice.pick(PATTERNS),
     overflow: dice.chance(0.7) ? 'wait' : 'drop-oldest',
     capacity: dice.pick([1, 5, 50, 1_000]),
     stallTimeout: dice.pick([10_000, 10_000, 300]),
+    by: 'read',
     pause: dice.pick([0, 0, 0, 2, 8]),
     rests: dice.pick([0, 0, 0.01]),
   };
 }
+
+async function prepare(world: World, program: Program): Promise<void> {
+  const { dice } = world;
+  for (let count = dice.between(0, 2); count > 0; count -= 1) world.watch(program.read(drawReading(dice)));
+  if (dice.chance(0.4)) await program.respond('q', dice.pick([0, 5, 60]));
+}
+
+function begin(world: World, programs: readonly Program[]): PlannedFault[] {
+  const { dice } = world;
+  for (const program of programs.slice(0, dice.between(1, 3)))
+    world.watch(program.publish(drawPublishing(dice)));
+  for (const program of programs) {
+    if (dice.chance(0.3)) world.watch(program.ask(drawAsking(dice)));
+    if (dice.chance(0.3)) world.watch(program.claim(drawClaiming(dice)));
+  }
+  return drawFaults(dice);
+}
+
+export const mixed: Scenario = { drawWeather, drawProcess, drawReading, prepare, begin };

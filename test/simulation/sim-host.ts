@@ -10,8 +10,11 @@ import type { SimProcess } from './sim-process.js';
 import { Thread } from './thread.js';
 import type { World } from './world.js';
 
-/** What a host may wait for those who are not back, ms: whoever comes later has only itself to blame. */
-const PATIENCE_OF_GATES = 2_000;
+/**
+ * What a host may wait for those who are not back, ms: whoever comes later has only itself to blame. A little less than the
+ * gate's own, since sums of times are rounded.
+ */
+const PATIENCE_OF_GATES = 1_999;
 
 /** Who dials, and what comes of it. */
 export interface Caller {
@@ -128,8 +131,7 @@ export class SimHost {
   }
 
   #accept({ thread, peerId, sniff }: Caller): SimPipe {
-    const { dice, weather } = this.#world;
-    const [theirs, own] = simPipePair(dice, weather, [
+    const [theirs, own] = simPipePair(this.#world, [
       { thread, sniff },
       { thread: this.thread, sniff() {} },
     ]);

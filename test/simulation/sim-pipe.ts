@@ -28,21 +28,29 @@ interface Queued {
   readonly onWritten: (() => void) | undefined;
 }
 
+/** Where they are. */
+export interface PipeSite {
+  readonly dice: Dice;
+  readonly weather: PipeWeather;
+  /** Notes that this happened once more. */
+  count(what: string): void;
+}
+
 export type Sniff = (bytes: Buffer) => void;
 
 /** Two ends of one pipe; `sniff` sees what each end is about to be given. */
 export function simPipePair(
-  dice: Dice,
-  weather: PipeWeather,
+  site: PipeSite,
   ends: readonly [{ thread: Thread; sniff: Sniff }, { thread: Thread; sniff: Sniff }],
 ): [SimPipe, SimPipe] {
-  const [a, b] = ends.map((end) => new SimPipe(dice, weather, end)) as [SimPipe, SimPipe];
+  const [a, b] = ends.map((end) => new SimPipe(site, end)) as [SimPipe, SimPipe];
   a.attach(b);
   b.attach(a);
   return [a, b];
 }
 
 export class SimPipe implements Pipe {
+  readonly #site: PipeSite;
   readonly #dice: Dice;
   readonly #weather: PipeWeather;
   readonly #thread: Thread;
@@ -61,9 +69,10 @@ export class SimPipe implements Pipe {
   #readPosted = false;
   readonly #lent = new Set<Buffer>();
 
-  constructor(dice: Dice, weather: PipeWeather, { thread, sniff }: { thread: Thread; sniff: Sniff }) {
-    this.#dice = dice;
-    this.#weather = weather;
+  constructor(site: PipeSite, { thread, sniff }: { thread: Thread; sniff: Sniff }) {
+    this.#site = site;
+    this.#dice = site.dice;
+    this.#weather = site.weather;
     this.#thread = thread;
     this.#sniff = sniff;
     this.#inbox = new PipeInbox(thread.clock);
@@ -139,7 +148,10 @@ export class SimPipe implements Pipe {
     if (this.#state === 'gone' || this.#queue.length === 0) return;
     let room = this.#weather.capacity - other.#incomingBytes;
     const isPartial = this.#dice.chance(this.#weather.partialWrites);
-    if (isPartial) room = Math.min(room, this.#dice.between(0, this.#queuedBytes));
+    if (isPartial) {
+      this.#site.count('partial write');
+      room = Math.min(room, this.#dice.between(0, this.#queuedBytes));
+    }
     const accepted: Uint8Array[] = [];
     while (this.#queue.length > 0 && room > 0) room -= this.#writeSome(this.#queue[0]!, room, accepted);
     if (accepted.length > 0) other.#arrive(Buffer.concat(accepted));
@@ -200,7 +212,10 @@ export class SimPipe implements Pipe {
     this.#incoming = [];
     const cut = all.length > 1 && this.#dice.chance(this.#weather.splits);
     const chunk = Buffer.from(cut ? all.subarray(0, this.#dice.between(1, all.length - 1)) : all);
-    if (cut) this.#incoming.push(all.subarray(chunk.length));
+    if (cut) {
+      this.#site.count('split');
+      this.#incoming.push(all.subarray(chunk.length));
+    }
     this.#incomingBytes = all.length - chunk.length;
     if (chunk.length > 0) this.#deliver(chunk);
     this.#other!.#pumpLater(this.#dice.delay(0, 0.2));

@@ -79,9 +79,9 @@ export class SimProcess {
 
   /** The epoch in which a message of this order came here. */
   epochOf(order: number): number | undefined {
-    let epoch: number | undefined;
-    for (const open of this.#opens) if (open.order < order) epoch = open.epoch;
-    return epoch;
+    for (let at = this.#opens.length - 1; at >= 0; at -= 1)
+      if (this.#opens[at]!.order < order) return this.#opens[at]!.epoch;
+    return undefined;
   }
 
   /** SIGKILL: this very moment, host and all. */
@@ -148,7 +148,11 @@ export class SimProcess {
     await wait(this.thread.clock, dice.delay(0.05, weather.delay));
     const { host } = directory;
     if (!host?.isThere) return 'dead';
-    if (this.isExhausted || dice.chance(weather.refusals)) return 'unknown';
+    if (this.isExhausted) return 'unknown';
+    if (dice.chance(weather.refusals)) {
+      this.#world.count('refused dial');
+      return 'unknown';
+    }
     return new Promise((resolve) => {
       const caller = this.#callerOf(host, (outcome) => {
         timer.cancel();

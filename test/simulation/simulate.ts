@@ -6,22 +6,14 @@ import type { HistoryRecord } from '../history/history.js';
 import { Dice } from './dice.js';
 import { inflict } from './faults.js';
 import type { Program } from './program.js';
-import {
-  drawAsking,
-  drawClaiming,
-  drawFaults,
-  drawProcess,
-  drawPublishing,
-  drawReading,
-  drawWeather,
-} from './scenario.js';
+import { mixed } from './scenario.js';
 import type { Subject } from './subject.js';
 import { World } from './world.js';
 
 export interface Outcome {
   seed: number;
   violations: readonly (Violation | { rule: 'thrown' | 'restless'; message: string })[];
-  /** How often what happened: records by what they say, and duplicates that were dropped. */
+  /** How often what happened: records by what they say, faults, and frames that were dropped as duplicates. */
   counts: ReadonlyMap<string, number>;
   /** Events of the virtual clock. */
   events: number;
@@ -35,9 +27,9 @@ const LONGEST_RUN = 300_000;
 const LOOK_INTERVAL = 100;
 const REST = 1_500;
 
-export async function simulate(subject: Subject, seed: number): Promise<Outcome> {
+export async function simulate(subject: Subject, seed: number, scenario = mixed): Promise<Outcome> {
   const dice = new Dice(seed);
-  const world = new World(subject, dice, drawWeather(dice));
+  const world = new World(subject, dice, scenario);
   const run = new Run(world);
   const faults: Outcome['violations'][number][] = [];
   try {
@@ -62,12 +54,17 @@ export async function simulate(subject: Subject, seed: number): Promise<Outcome>
   };
 }
 
-function countsOf({ history, processes }: World): Map<string, number> {
-  const counts = new Map<string, number>();
+function countsOf({ history, processes, counts: faults }: World): Map<string, number> {
+  const counts = new Map(faults);
   const add = (what: string, count: number): void => void counts.set(what, (counts.get(what) ?? 0) + count);
-  for (const record of history.records) add(kindOf(record), 1);
+  for (const record of history.records) add(kindOf(record), ofMany(record));
   for (const { bus } of processes) add('duplicate', bus.stats().received.duplicates);
   return counts;
+}
+
+/** For how many messages a record stands. */
+function ofMany(record: HistoryRecord): number {
+  return record.op === 'published' || record.op === 'read' ? (record.count ?? 1) : 1;
 }
 
 function kindOf(record: HistoryRecord): string {
@@ -113,37 +110,31 @@ class Run {
   }
 
   #begin(): void {
-    const { dice } = this.#world;
+    const { dice, scenario } = this.#world;
     const programs = Array.from({ length: dice.between(3, 5) }, (_, index) =>
-      this.#world.start({ ...drawProcess(dice), ...(index < 2 ? { mayHost: true } : {}) }),
+      this.#world.start({ ...scenario.drawProcess(dice), ...(index < 2 ? { mayHost: true } : {}) }),
     );
     const ready = programs.map((program) => this.#prepare(program));
     this.#world.watch(Promise.all(ready).then(() => this.#proceed(programs)));
   }
 
   async #prepare(program: Program): Promise<void> {
-    const { dice } = this.#world;
     await program.process.bus.open();
-    for (let count = dice.between(0, 2); count > 0; count -= 1)
-      this.#world.watch(program.read(drawReading(dice)));
-    if (dice.chance(0.4)) await program.respond('q', dice.pick([0, 5, 60]));
+    await this.#world.scenario.prepare(this.#world, program);
   }
 
   #proceed(programs: readonly Program[]): void {
-    const { dice } = this.#world;
-    for (const program of programs.slice(0, dice.between(1, 3)))
-      this.#world.watch(program.publish(drawPublishing(dice)));
-    for (const program of programs) {
-      if (dice.chance(0.3)) this.#world.watch(program.ask(drawAsking(dice)));
-      if (dice.chance(0.3)) this.#world.watch(program.claim(drawClaiming(dice)));
-    }
-    const faults = drawFaults(dice);
-    this.#faultsLeft = faults.length;
-    for (const { at, fault } of faults) {
-      this.#world.after(at, () => {
-        this.#faultsLeft -= 1;
-        inflict(this.#world, fault);
-      });
+    const faults = this.#world.scenario.begin(this.#world, programs);
+    // who waits for messages that nobody publishes any more does not keep a run from its end
+    this.#faultsLeft = faults.filter((planned) => 'at' in planned).length;
+    for (const planned of faults) {
+      if ('after' in planned)
+        this.#world.afterPoured(planned.after, () => inflict(this.#world, planned.fault));
+      else
+        this.#world.after(planned.at, () => {
+          this.#faultsLeft -= 1;
+          inflict(this.#world, planned.fault);
+        });
     }
   }
 

@@ -7,6 +7,7 @@ import { History, type HistoryRecord } from '../history/history.js';
 import { Agenda, Rank } from './agenda.js';
 import type { Dice } from './dice.js';
 import { Program } from './program.js';
+import type { Scenario } from './scenario.js';
 import { SimDirectory } from './sim-directory.js';
 import type { PipeWeather } from './sim-pipe.js';
 import { SimProcess } from './sim-process.js';
@@ -30,17 +31,25 @@ export class World {
   readonly programs: Program[] = [];
   readonly subject: Subject;
   readonly dice: Dice;
+  readonly scenario: Scenario;
   readonly weather: Weather;
   /** What happened that no run may bring about. */
   readonly failures: string[] = [];
+  /** How often what happened that is not in the history. */
+  readonly counts = new Map<string, number>();
   /** For how long anybody was held, all times together, ms. */
   heldFor = 0;
   #asleepUntil = 0;
+  /** Messages that were published in long bursts, and what waits for how many. */
+  #poured = 0;
+  readonly #afterPoured = new Map<number, (() => void)[]>();
+  readonly #names = new Map<string, string>();
 
-  constructor(subject: Subject, dice: Dice, weather: Weather) {
+  constructor(subject: Subject, dice: Dice, scenario: Scenario) {
     this.subject = subject;
     this.dice = dice;
-    this.weather = weather;
+    this.scenario = scenario;
+    this.weather = scenario.drawWeather(dice);
   }
 
   get living(): SimProcess[] {
@@ -55,6 +64,7 @@ export class World {
     const process = new SimProcess(this, this.processes.length + 1, options);
     const program = new Program(this, process);
     this.processes.push(process);
+    this.#names.set(process.peerId.hex, process.name);
     this.programs.push(program);
     void process.bus.closed.then((cause) => {
       if (cause !== undefined) this.failures.push(`the Bus of ${process.name} ended: ${cause.message}`);
@@ -67,17 +77,32 @@ export class World {
     for (const program of this.programs) if (program.process.alive) program.noteHeld();
   }
 
+  count(what: string): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
+  }
+
   note(record: Untimed<HistoryRecord>): void {
     this.history.note(record);
   }
 
   nameOf(id: string): string {
-    return this.processes.find(({ peerId }) => peerId.hex === id)?.name ?? id;
+    return this.#names.get(id) ?? id;
   }
 
   /** Calls `run` after `delay` ms, outside of all processes. */
   after(delay: number, run: () => void): void {
     this.agenda.add(this.agenda.now + delay, Rank.timer, run);
+  }
+
+  /** Calls `run` soon after so many messages were published in long bursts; never when they are not. */
+  afterPoured(count: number, run: () => void): void {
+    this.#afterPoured.set(count, [...(this.#afterPoured.get(count) ?? []), run]);
+  }
+
+  countPoured(): void {
+    this.#poured += 1;
+    const due = this.#afterPoured.get(this.#poured);
+    for (const run of due ?? []) this.after(this.dice.delay(0, 2 * this.weather.delay), run);
   }
 
   kill(process: SimProcess): void {
@@ -88,6 +113,7 @@ export class World {
   /** The whole process stands still, or only the thread of its program. */
   hold(process: SimProcess, duration: number, threads: 'all' | 'program'): void {
     this.heldFor += duration;
+    this.count(threads === 'all' ? 'suspended' : 'blocked');
     const { thread } = process;
     const heldBefore = thread.heldFor;
     if (threads === 'all') process.suspend(duration);
