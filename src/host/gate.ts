@@ -62,6 +62,17 @@ export class Gate {
     this.#last = last !== undefined && last.epoch >= lastEpoch ? last : undefined;
     this.#missing = new Map(this.#last?.entries);
     this.#hung = takeProcess(this.#missing, hung);
+    if (this.order > 0) options.roster.reached(this.order);
+  }
+
+  /** Every order from now on is higher than this one, as far as the last roster tells. */
+  get order(): number {
+    return this.#options.last?.order ?? 0;
+  }
+
+  /** This order is about to be told to one peer alone. */
+  reached(order: number): void {
+    this.#options.roster.reached(order);
   }
 
   get isOpen(): boolean {

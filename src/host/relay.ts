@@ -85,6 +85,7 @@ export class Relay {
     const touch = (sender: Sender): void => this.#settling.touch(sender);
     const outlet = new Outlet(options.stillReigns);
     const orders = new Orders(clock.wallTime());
+    if (gate !== undefined) orders.raise(gate.order);
     const routes = new Routes(clock.randomBytes(4).readUInt32LE());
     this.#outlet = outlet;
     this.#orders = orders;
@@ -160,10 +161,17 @@ export class Relay {
       hostId: this.#hostId,
       outlet: this.#outlet,
       nextOrder: () => this.#orders.next(),
+      nextToken: () => this.#nextToken(),
       isGone: isGone ?? (() => false),
       relay: (frame) => this.#relayWill(frame),
       flush: () => this.#endTurn(),
     });
+  }
+
+  #nextToken(): number {
+    const token = this.#orders.next();
+    this.#gate?.reached(token);
+    return token;
   }
 
   #makeQueries(): Queries {

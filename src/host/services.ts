@@ -18,6 +18,8 @@ export interface ServicesOptions {
   hostId: PeerId;
   outlet: Outlet;
   nextOrder(): number;
+  /** An order that no message carries, and that no host may ever give again. */
+  nextToken(): number;
   /** Whether it is certain that this process has ended. */
   isGone(pid: number, pidNamespace: string | undefined): boolean;
   /** Relays a message that is nobody's present one. */
@@ -48,7 +50,7 @@ export class Services {
     this.taps = new Taps({ outlet, hostId });
     this.#claims = new Claims({
       clock,
-      nextToken: () => options.nextOrder(),
+      nextToken: () => options.nextToken(),
       isGone: (pid, pidNamespace) => options.isGone(pid, pidNamespace),
       grant: (session, query, grant) => this.#grant(session, query, grant),
       fail: (session, query, error) => this.#fail(session, query, error),

@@ -5,6 +5,7 @@
 //   + <id> <pid> <pid namespace or ?> <may host> <whole>     a peer came
 //   - <id>                                                   … and went
 //   open                                                     the gate has opened
+//   ^ <order>                                                an order that only its receiver may know: the next host goes on above it
 import { closeSync, constants, fchmodSync, openSync, readdirSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { MAX_ROSTER_BYTES, ROSTER_SPARE_LINES } from '../limits.js';
@@ -32,17 +33,21 @@ export interface RosterLog {
   opened(entries: Iterable<RosterEntry>): void;
   joined(entry: RosterEntry): void;
   left(id: string): void;
+  /** An order is about to be told to one peer alone; with it and this host gone nobody else would know of it. */
+  reached(order: number): void;
 }
 
 /** What a roster file says. */
 export interface Roster {
   readonly epoch: number;
   readonly entries: ReadonlyMap<string, RosterEntry>;
+  /** Every order from now on is higher; 0 if none was noted. */
+  readonly order: number;
 }
 
 const NAME = /^p([1-9][0-9]{0,14})$/;
 const LINE =
-  /^(?:(?<sign>[+-]) (?<id>[0-9a-f]{16})(?: (?<pid>[0-9]{1,10}) (?<namespace>\S{1,128}) (?<mayHost>[01]) (?<whole>[01]))?|open)$/;
+  /^(?:(?<sign>[+-]) (?<id>[0-9a-f]{16})(?: (?<pid>[0-9]{1,10}) (?<namespace>\S{1,128}) (?<mayHost>[01]) (?<whole>[01]))?|open|\^ (?<order>[1-9][0-9]{0,15}))$/;
 
 /**
  * The roster of the last epoch below `below` whose gate has opened; undefined when there is none, or none that can
@@ -72,12 +77,14 @@ export async function readLastRoster(
 export function parseRoster(epoch: number, text: string): Roster | undefined {
   const entries = new Map<string, RosterEntry>();
   let isOpen = false;
+  let highest = 0;
   // what follows the last line break was being written when the host died
   for (const line of text.split('\n').slice(0, -1)) {
     const groups = LINE.exec(line)?.groups;
     if (groups === undefined) continue;
-    const { sign, id = '', pid, namespace, mayHost, whole } = groups;
-    if (sign === '-') entries.delete(id);
+    const { sign, id = '', pid, namespace, mayHost, whole, order } = groups;
+    if (order !== undefined) highest = Math.max(highest, Number(order));
+    else if (sign === '-') entries.delete(id);
     else if (pid !== undefined && namespace !== undefined)
       entries.set(id, {
         id,
@@ -88,7 +95,7 @@ export function parseRoster(epoch: number, text: string): Roster | undefined {
       });
     else if (sign === undefined) isOpen = true;
   }
-  return isOpen ? { epoch, entries } : undefined;
+  return isOpen ? { epoch, entries, order: highest } : undefined;
 }
 
 /** The roster that a host writes. */
@@ -101,6 +108,7 @@ export class RosterFile implements RosterLog {
   #isOpen = false;
   #file: number | undefined;
   #lines = 0;
+  #order = 0;
 
   constructor(bus: BusDirectory, epoch: number, clock: Clock) {
     this.#bus = bus;
@@ -122,6 +130,12 @@ export class RosterFile implements RosterLog {
 
   left(id: string): void {
     if (this.#entries.delete(id)) this.#append(`- ${id}\n`);
+  }
+
+  reached(order: number): void {
+    if (order <= this.#order) return;
+    this.#order = order;
+    this.#append(formatOrder(order));
   }
 
   /**
@@ -157,7 +171,7 @@ export class RosterFile implements RosterLog {
     this.#closeFile();
     const draft = newDraft(this.#bus, this.#clock);
     const lines = [...this.#entries.values()].map(formatEntry);
-    const text = `${lines.join('')}open\n`;
+    const text = `${lines.join('')}${this.#order > 0 ? formatOrder(this.#order) : ''}open\n`;
     try {
       writePrivate(draft, text);
       renameSync(draft, this.#path);
@@ -195,6 +209,10 @@ function tryWrite(file: number, text: string): boolean {
 
 function formatEntry({ id, pid, pidNamespace, mayHost, whole }: RosterEntry): string {
   return `+ ${id} ${pid} ${namespaceWord(pidNamespace)} ${mayHost ? 1 : 0} ${whole ? 1 : 0}\n`;
+}
+
+function formatOrder(order: number): string {
+  return `^ ${order}\n`;
 }
 
 // It comes from another process: one that would break the line counts as not said.

@@ -67,6 +67,7 @@ class GateBench {
         opened: (entries) => this.log.push(`open ${[...entries].map(note).join(' ')}`),
         joined: (one) => this.log.push(`+ ${note(one)}`),
         left: (id) => this.log.push(`- ${Buffer.from(id, 'hex').toString().trim()}`),
+        reached: (order) => this.log.push(`^ ${order}`),
       },
       onOpen: (previous, absent) => {
         this.opened.push(previous);
@@ -91,7 +92,7 @@ class GateBench {
 }
 
 function roster(...entries: RosterEntry[]): Roster {
-  return { epoch: LAST, entries: new Map(entries.map((one) => [one.id, one])) };
+  return { epoch: LAST, entries: new Map(entries.map((one) => [one.id, one])), order: 0 };
 }
 
 describe('the gate opens', () => {

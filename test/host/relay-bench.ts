@@ -86,6 +86,7 @@ export class RelayBench {
         opened: (entries) => noted.push(`opened ${[...entries].map(({ id }) => id).join(' ')}`),
         joined: ({ id }) => noted.push(`joined ${id}`),
         left: (id) => noted.push(`left ${id}`),
+        reached: (order) => noted.push(`reached ${order}`),
       },
       onOpen: (previous, absent) => this.relay.openGate(previous, absent),
     });

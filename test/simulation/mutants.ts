@@ -141,9 +141,18 @@ export const MUTANTS: readonly Mutant[] = [
   one(
     'gives tokens twice',
     'host/services.js',
-    'nextToken: () => options.nextOrder(),',
+    'nextToken: () => options.nextToken(),',
     'nextToken: () => 7,',
   ),
+  {
+    ...one(
+      'grants tokens of which only owner and host know',
+      'host/relay.js',
+      'this.#gate?.reached(token);',
+      ';',
+    ),
+    firstSeed: 5_205,
+  },
   one(
     'gives the messages of a run one order',
     'host/forwarding.js',
@@ -194,11 +203,7 @@ export const MUTANTS: readonly Mutant[] = [
 /** Bugs of order, repetition and loss, which runs of long bursts are to find too, and soon. */
 export const FOUND_IN_BULK: readonly string[] = [
   'forgets deduplication',
-  'forgets after a take-over what was read before',
-  'does not resend',
   'resends after new messages',
-  'drops the gap marker of an overflow',
-  'lets orders fall over epochs',
   'gives the messages of a run one order',
   'sends one receiver a run behind the run after it',
 ];

@@ -41,7 +41,7 @@ export class SimDirectory {
   /** As the next host reads it: that of the last epoch below this one which opened. */
   lastRoster(below: number): Roster | undefined {
     const roster = this.#rosters.filter(({ epoch, isOpen }) => isOpen && epoch < below).at(-1);
-    return roster && { epoch: roster.epoch, entries: new Map(roster.entries) };
+    return roster && { epoch: roster.epoch, entries: new Map(roster.entries), order: roster.order };
   }
 }
 
@@ -54,6 +54,9 @@ class SimRoster implements RosterLog {
   /** As it is on disk. */
   entries = new Map<string, RosterEntry>();
   isOpen = false;
+  /** On disk, and as the host knows it. */
+  order = 0;
+  #reached = 0;
 
   constructor(epoch: number, file: RosterPlace) {
     this.epoch = epoch;
@@ -78,8 +81,14 @@ class SimRoster implements RosterLog {
     this.#file.onLeft(id);
   }
 
+  reached(order: number): void {
+    this.#reached = Math.max(this.#reached, order);
+    if (this.isOpen) this.order = this.#reached;
+  }
+
   #rewrite(): void {
     if (!this.#file.canOpen()) return;
+    this.order = this.#reached;
     this.entries = new Map(this.known);
     this.isOpen = true;
   }

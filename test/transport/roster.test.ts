@@ -80,6 +80,24 @@ it('is written anew when it is twice too long, and stays readable', async () => 
   file.close();
 });
 
+it('keeps the highest order that was told to one peer alone, over rewriting and epochs', async () => {
+  const bus = await scratchBus();
+  const file = new RosterFile(bus, 7, systemClock);
+  file.reached(5);
+  file.opened([entry(1)]);
+  const orderOf = async (below: number) => (await readLastRoster(bus, below, systemClock))?.order;
+  expect(await orderOf(8)).toBe(5);
+  for (const order of [9, 7]) file.reached(order);
+  expect(await orderOf(8)).toBe(9);
+  for (let round = 0; round < 100; round += 1) file.reached(10 + round);
+  expect(await orderOf(8)).toBe(109);
+  file.close();
+  const next = new RosterFile(bus, 8, systemClock);
+  next.opened([]);
+  expect(await orderOf(9)).toBe(0);
+  next.close();
+});
+
 it('notes nothing before the gate has opened, nor after the end', async () => {
   const bus = await scratchBus();
   const file = new RosterFile(bus, 7, systemClock);
