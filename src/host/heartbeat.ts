@@ -78,7 +78,7 @@ export class Heartbeat {
 
   #judge(session: Session, now: number): void {
     const silence = now - session.lastHeard;
-    if (!session.backlogged) session.lastProgress = now;
+    this.#lookAtProgress(session, now);
     const unanswered = session.pingedAt > session.lastHeard ? now - session.pingedAt : 0;
     if (silence > SILENCE_TIMEOUT && unanswered > UNANSWERED_AFTER) this.#announceSilence(session);
     if (silence > PING_AFTER && now - session.pingedAt > PING_AFTER) this.#ping(session, now);
@@ -87,6 +87,15 @@ export class Heartbeat {
       this.#options.refuse(session, 'closed', 'JOIN did not come');
     }
     this.#judgeStall(session, now);
+  }
+
+  /** A queue that never runs empty is no sign of a stall while the peer takes something of it: it is slow, and may be. */
+  #lookAtProgress(session: Session, now: number): void {
+    const { takenBytes } = session;
+    if (session.backlogged && takenBytes === session.takenBefore) return;
+    session.takenBefore = takenBytes;
+    session.lastProgress = now;
+    if (session.stuck) this.#options.stalls.revive(session);
   }
 
   #judgeStall(session: Session, now: number): void {

@@ -31,8 +31,10 @@ export class Session {
   readonly pipe: Pipe;
   /** ms, monotonic */
   lastHeard: number;
-  /** ms, monotonic: when its queue was last empty. */
+  /** ms, monotonic: when its queue was last seen to be empty, or shorter by something that it took. */
   lastProgress: number;
+  /** {@link takenBytes} when that was looked at last. */
+  takenBefore = 0;
   /** ms, monotonic */
   pingedAt: number;
   /** ms since 1970 */
@@ -61,6 +63,7 @@ export class Session {
   /** Per slot, messages dropped while it was stalled; undefined where it may have had some of them. */
   readonly missed = new Map<number, number | undefined>();
   readonly #parts = new PartQueue();
+  #sentBytes = 0;
 
   constructor(options: { serial: number; peerId: PeerId; pipe: Pipe; now: number; wallTime: number }) {
     this.serial = options.serial;
@@ -72,6 +75,11 @@ export class Session {
     this.connectedAt = options.wallTime;
     const counts = { openQueries: 0, openMessages: 0, lastHanded: 0 };
     this.itself = { session: this, id: 0, role: 'responder', pattern: '$slots', ...counts };
+  }
+
+  /** Bytes that have left this process for the peer since it came. */
+  get takenBytes(): number {
+    return this.#sentBytes - this.pipe.queuedBytes;
   }
 
   get backlogged(): boolean {
@@ -95,6 +103,7 @@ export class Session {
   /** @param onWritten called once, when the write is done or cannot be done any more */
   flush(onWritten: (() => void) | undefined): void {
     if (this.state === 'gone' || this.#parts.isEmpty) return onWritten?.();
+    this.#sentBytes += this.#parts.bytes;
     this.pipe.write(this.#parts.take(), onWritten);
   }
 }

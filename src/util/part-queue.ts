@@ -12,6 +12,10 @@ export class PartQueue {
     return this.#parts.length === 0;
   }
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   push(part: Uint8Array): void {
     this.#parts.push(part);
     this.#bytes += part.length;

@@ -136,10 +136,22 @@ export class BenchPeer {
     this.#pipe.handlers = undefined;
   }
 
+  /** Reads one chunk of what has come. */
+  readOne(): void {
+    this.#read((chunk) => {
+      this.suspend();
+      return chunk;
+    });
+  }
+
   resume(): void {
+    this.#read((chunk) => chunk);
+  }
+
+  #read(look: (chunk: Buffer) => Buffer): void {
     const splitter = new FrameSplitter((bytes, start, end) => this.#take(bytes, start, end));
     this.#pipe.handlers = {
-      data: (chunk) => splitter.push(chunk),
+      data: (chunk) => splitter.push(look(chunk)),
       drained() {},
       closed: () => {
         this.closed = true;

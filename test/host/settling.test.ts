@@ -184,6 +184,36 @@ describe('a receiver that is suspended', () => {
     expect(receiver.messages.map(({ data }) => data)).toEqual([1, 2]);
   });
 
+  /** It was sent more than the system takes for it, and reads `often` ms apart while a minute passes. */
+  function slowReader(often: number): BenchPeer {
+    const bench = new RelayBench();
+    const [publisher, receiver] = [bench.join('p'), bench.join('r', 'a')];
+    receiver.suspend();
+    for (let i = 0; i < 200; i += 1) publisher.publish('a', 'x'.repeat(4_096));
+    for (let passed = 0; passed < 60_000; passed += 1_000) {
+      bench.clock.advance(1_000);
+      publisher.pong();
+      receiver.pong();
+      if (passed % often === 0) receiver.readOne();
+    }
+    publisher.publish('a', 'last');
+    receiver.resume();
+    receiver.acknowledge(publisher, 1);
+    return receiver;
+  }
+
+  it('that reads a little now and then is slow, and gets everything', () => {
+    const receiver = slowReader(8_000);
+    expect(receiver.messages).toHaveLength(201);
+    expect(receiver.of('gap')).toEqual([]);
+  });
+
+  it('that talks and reads nothing is stalled, and told what it missed', () => {
+    const receiver = slowReader(60_000);
+    expect(receiver.messages).toHaveLength(200);
+    expect(receiver.dataOf('gap')).toEqual([{ id: 1, missed: 1 }]);
+  });
+
   it('that answers PING is slow, not stalled', () => {
     const bench = new RelayBench();
     const [publisher, receiver] = [bench.join('p'), bench.join('r', 'a')];
