@@ -55,9 +55,7 @@ export class SheddingQueue extends SlotQueue {
     this.#policy = options.policy;
     this.#gaps = options.gaps;
     this.#expire = options.expire;
-    const ends = { message: undefined, missed: undefined } as Link;
-    ends.before = ends.after = ends;
-    this.#ends = ends;
+    this.#ends = endless();
   }
 
   override get isEmpty(): boolean {
@@ -158,7 +156,7 @@ export class SheddingQueue extends SlotQueue {
   #append(message: IncomingMessage): Link {
     this.length += 1;
     this.bytes += message.size;
-    return insert({ message, missed: undefined }, this.#ends.before);
+    return insert(message, undefined, this.#ends.before);
   }
 
   #drop(link: Link): void {
@@ -178,7 +176,7 @@ export class SheddingQueue extends SlotQueue {
       join(before, missed);
       this.#joinNext(before);
     } else {
-      this.#joinNext(insert({ message: undefined, missed }, before));
+      this.#joinNext(insert(undefined, missed, before));
     }
   }
 
@@ -207,9 +205,18 @@ export class SheddingQueue extends SlotQueue {
   }
 }
 
-function insert(entry: Pick<Link, 'message' | 'missed'>, before: Link): Link {
+/** A list without anything in it: the link between its end and its beginning. */
+function endless(): Link {
+  const nobody = undefined as unknown as Link;
+  const ends: Link = { message: undefined, missed: undefined, before: nobody, after: nobody };
+  ends.before = ends.after = ends;
+  return ends;
+}
+
+// a link is made for every message: written out, all links have one hidden class
+function insert(message: Link['message'], missed: Link['missed'], before: Link): Link {
   const { after } = before;
-  const link = { ...entry, before, after };
+  const link = { message, missed, before, after };
   before.after = link;
   after.before = link;
   return link;
