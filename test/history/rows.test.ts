@@ -8,7 +8,7 @@ import { History, type HistoryRecord } from './history.js';
 const SENDERS = ['a', 'b'];
 const SLOTS = ['x', 'y', 'z'];
 const SUBJECTS = ['s', 't'];
-const SEEDS = 500;
+const SEEDS = 250;
 
 interface Sent {
   sender: string;

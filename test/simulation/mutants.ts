@@ -202,8 +202,6 @@ export const MUTANTS: readonly Mutant[] = [
 
 /** Bugs of order, repetition and loss, which runs of long bursts are to find too, and soon. */
 export const FOUND_IN_BULK: readonly string[] = [
-  'forgets deduplication',
-  'resends after new messages',
   'gives the messages of a run one order',
   'sends one receiver a run behind the run after it',
 ];
