@@ -10,7 +10,8 @@ const usage = `npm run torture -- [part …] [options]
   --minutes n   for all parts together, default 10
   --seed n      of the random inputs, default a new one
   --kills n, --messages n, --rounds n
-                for parts that count them: how far to go, however long that takes`;
+                for parts that count them: how far to go, however long that takes
+  --peers n     of recovery, default 20`;
 
 const parts = [
   { title: 'values: bytes at the scanner and the codec', script: '../fuzz/main.ts' },
@@ -39,6 +40,7 @@ function readCommandLine() {
       kills: { type: 'string' },
       messages: { type: 'string' },
       rounds: { type: 'string' },
+      peers: { type: 'string' },
     },
   });
   const [minutes, seed] = [Number(values.minutes), Number(values.seed)];
@@ -49,7 +51,7 @@ function readCommandLine() {
 
 /** As parts take them, see part.ts. */
 function readAims(values) {
-  return ['kills', 'messages', 'rounds'].flatMap((aim) => {
+  return ['kills', 'messages', 'rounds', 'peers'].flatMap((aim) => {
     if (values[aim] === undefined) return [];
     if (!(Number(values[aim]) > 0))
       throw new TypeError(`--${aim} takes a number above 0, not "${values[aim]}"`);

@@ -21,6 +21,7 @@ export interface Aims {
   kills?: number;
   messages?: number;
   rounds?: number;
+  peers?: number;
 }
 
 /** Runs a part as `[seconds] [seed] [--<aim> n]…` say; what it resolves to is printed, and what it throws ends the process with 1. */
@@ -43,7 +44,7 @@ export async function runPart(work: (part: Part) => Promise<string>): Promise<vo
 
 function readAims(): Aims {
   const number = { type: 'string' } as const;
-  const options = { kills: number, messages: number, rounds: number };
+  const options = { kills: number, messages: number, rounds: number, peers: number };
   const { values } = parseArgs({ args: process.argv.slice(4), options });
   return Object.fromEntries(Object.entries(values).map(([aim, value]) => [aim, Number(value)]));
 }

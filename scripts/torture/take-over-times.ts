@@ -1,8 +1,8 @@
-// How fast a bus recovers: 20 processes, the hosting one is killed, again and again. Measured is from the kill to the next
+// How fast a bus recovers: the hosting one of 21 processes is killed, again and again. Measured is from the kill to the next
 // pointer (by what the file system says of it, since who looks has to wait for a processor as well), and to the moment when
 // every survivor is connected again. Figures mean something on a quiet machine only; what
 // fails here is a bus that does not recover.
-//   npx tsx scripts/torture/take-over-times.ts [seconds]
+//   npx tsx scripts/torture/take-over-times.ts [seconds] [seed] [--peers n]
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { inTime, runPart } from './part.js';
 
-const PEERS = 20;
 /** A standby warms its thread a second after it was named. */
 const WARM_UP = 2_000;
 const program = fileURLToPath(new URL('./take-over-peer.mjs', import.meta.url));
@@ -60,14 +59,14 @@ function spread(values: number[]): string {
   return `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`;
 }
 
-await runPart(async ({ directory, goOn }) => {
+await runPart(async ({ directory, goOn, aims: { peers: survivors = 20 } }) => {
   const peers: Peer[] = [];
   const grow = async (): Promise<void> => {
     const peer = new Peer(directory);
     peers.push(peer);
     await until(() => peer.last.epoch > 0, 'a peer on the bus');
   };
-  while (peers.length <= PEERS) await grow();
+  while (peers.length <= survivors) await grow();
   const pointers: number[] = [];
   const allBack: number[] = [];
   do {
@@ -88,5 +87,5 @@ await runPart(async ({ directory, goOn }) => {
     await grow();
   } while (goOn());
   for (const { process } of peers) process.kill('SIGKILL');
-  return `take-over: ${allBack.length} hosts killed; new host ${spread(pointers)}; all ${PEERS} back ${spread(allBack)}`;
+  return `take-over: ${allBack.length} hosts killed; new host ${spread(pointers)}; all ${survivors} back ${spread(allBack)}`;
 });

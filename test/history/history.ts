@@ -1,6 +1,6 @@
 // What happened on a bus, as its programs saw it: one record per happening, or per row of messages with nothing between
-// them, in the order of time. Simulated and real
-// runs write the same records, and checker.ts judges both. Nothing here knows how a run came about.
+// them, in the order of time. Simulated and real runs write the same records, and checker.ts judges both. Nothing here
+// knows how a run came about.
 
 /**
  * `process` and `sender` are names of one kind: whatever the run calls its Bus objects, a new name for each.

@@ -200,7 +200,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
 ];
 
-/** Bugs of order, repetition and loss, which runs of long bursts are to find too, and soon. */
+/** Bugs of order, which runs of long bursts are to find too, and soon. */
 export const FOUND_IN_BULK: readonly string[] = [
   'gives the messages of a run one order',
   'sends one receiver a run behind the run after it',

@@ -1,5 +1,5 @@
-// The data of simulated messages: the sender's count alone, or that and bytes that follow from it, so that a receiver sees whether
-// they are still what was sent.
+// The data of simulated messages: the sender's count alone, or that and bytes that follow from it, so that a receiver sees
+// whether they are still what was sent.
 const COUNT_BYTES = 4;
 
 export function makePayload(sequence: number, length: number): Uint8Array {

@@ -219,6 +219,14 @@ describe('an election', () => {
     expect(readdirSync(bus.root)).toEqual(['b-b']);
   });
 
+  it('prunes what it can: a folder that is deleted meanwhile does not end the host', async () => {
+    const bus = await openBus();
+    const reign = await stand(bus, { endpoints: memoryEndpoints(clock) });
+    rmSync(bus.path, { recursive: true });
+    await expect(reign!.prune(reign!.epoch)).resolves.toBeUndefined();
+    await reign!.close();
+  });
+
   it('ends a reign when a higher epoch appears, once, and leaves its links to the host', async () => {
     const bus = await openBus();
     const links: Owner[] = [];
