@@ -1,12 +1,10 @@
 // `--compare <ref>`: builds another commit of this repository in a temporary directory and measures it beside this
 // tree, in the same rounds. The ratios say what the change between the two costs; absolute numbers say nothing here.
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { align, formatNumber, formatRatio, formatSpread, judge } from './report.mjs';
 import { OURS } from './systems.mjs';
@@ -78,11 +76,23 @@ async function buildInto(directory, ref) {
   if (status !== 0) throw new CannotBuild(`--compare: the build of ${ref} failed`);
 }
 
+// By way of a file. Between two processes the pipe is a race: Node destroys the stdin of a child that has exited, and
+// tar may exit before the end of what was written to it is confirmed.
 async function unpack(ref, directory) {
   const { status } = spawnSync('git', ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], { cwd: root });
   if (status !== 0) throw new TypeError(`--compare: git knows no commit "${ref}" here`);
-  const git = spawn('git', ['archive', ref], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
-  const tar = spawn('tar', ['-x', '-C', directory], { stdio: ['pipe', 'inherit', 'inherit'] });
-  const [[code]] = await Promise.all([once(tar, 'exit'), pipeline(git.stdout, tar.stdin)]);
-  if (code !== 0) throw new Error(`--compare: the files of ${ref} could not be unpacked`);
+  const archive = `${directory}.tar`;
+  try {
+    runOrThrow(ref, 'git', ['archive', '--output', archive, ref]);
+    runOrThrow(ref, 'tar', ['-x', '-f', archive, '-C', directory]);
+  } finally {
+    await rm(archive, { force: true });
+  }
+}
+
+function runOrThrow(ref, command, args) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  if (status !== 0) {
+    throw new Error(`--compare: ${command} did not unpack ${ref}: ${error?.message ?? `exit ${status}`}`);
+  }
 }
