@@ -138,6 +138,14 @@ export const FILE_RETRY_TIMEOUT = 1_000;
 export const FILE_RETRY_INTERVAL = 20;
 /** A private file this old belongs to a process that died before it could link or remove it. */
 export const STRAY_FILE_AGE = 60_000;
+/** Data from this size on goes through a file where that is possible; measured. */
+export const SHORTEST_FILED_BYTES = 128 * KiB;
+/** After a file could not be written, messages go through the host for so long. */
+export const MESSAGE_FILE_PAUSE = 1_000;
+/** A file this old whose publisher is not on the bus has been read by all; a member of a group may still have to hand it on. */
+export const STRAY_MESSAGE_AGE = 600_000;
+/** …and how often a host looks for them. */
+export const MESSAGE_SWEEP_INTERVAL = 60_000;
 
 /** A message may hold this many byte strings of any length; each costs some 200 bytes of heap, however short. */
 export const FREE_BYTE_STRINGS = 4_096;

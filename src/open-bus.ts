@@ -28,6 +28,7 @@ import { encodeWillOption } from './peer/will.js';
 import { type BusDirectory, openBusDirectory } from './transport/bus-directory.js';
 import { type DeadHost, findHost } from './transport/find-host.js';
 import type { Link } from './transport/link.js';
+import { MessageFolder } from './transport/message-files.js';
 import type { Suspicion } from './transport/patience.js';
 import { ownPidNamespace } from './transport/process-liveness.js';
 import { socketEndpoints } from './transport/socket-pipe.js';
@@ -91,6 +92,7 @@ export async function openBus(name: string, options: OpenOptions & ContractSetti
     clock: systemClock,
     peerId,
     will,
+    files: new MessageFolder(directory, peerId.hex, systemClock),
     pid: process.pid,
     pidNamespace: ownPidNamespace(),
     reach: (context) =>

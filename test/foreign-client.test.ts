@@ -11,6 +11,7 @@ const CONFIRM = 1;
 const ACK_SOON = 16;
 const NO_ECHO = 4;
 const BATCH = 4096;
+const FILE = 8192;
 const ALL = 1024;
 const ERROR = 512;
 
@@ -95,6 +96,22 @@ describe.skipIf(process.platform === 'win32')('a foreign client', () => {
     const data = [];
     for (let i = 0; i < 7; i += 1) data.push((await slot.read())!.data);
     expect(data).toEqual([1, 2, 3, 4, 'five', { six: 6 }, 7]);
+  });
+
+  it('gets and sends large messages, whose data is in files', async () => {
+    const slot = await subscribe('from.it');
+    await client.join({ slots: [{ id: 1, role: 'slot', pattern: 'to.it', new: true }] });
+    const text = 'x'.repeat(1_000_000);
+    const receipt = bus.publish('to.it', text, { confirm: true });
+    const message = await client.next(0);
+    expect(message.flags & FILE).toBe(FILE);
+    expect(client.readFile(message) === text).toBe(true);
+    client.send({ kind: 5, data: [{ sender: Buffer.from(bus.id, 'hex'), upTo: message.sequence }] });
+    expect(await receipt).toMatchObject({ receivers: 1 });
+    client.sendFile({ sequence: 1, subject: 'from.it' }, 1, { text });
+    client.sendFile({ sequence: 2, subject: 'from.it' }, 2, 'short');
+    expect(((await slot.read())!.data as { text: string }).text === text).toBe(true);
+    expect((await slot.read())!.data).toBe('short');
   });
 
   it('opens and closes slots', async () => {

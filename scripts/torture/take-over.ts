@@ -27,7 +27,7 @@ const publishers: readonly Task[] = [
   { label: 'publisher a', host: 'never', publish: { subject: 'n.a', bytes: 0, confirmEvery: 0 } },
   { label: 'publisher b', host: 'never', publish: { subject: 'n.b', bytes: 100, confirmEvery: 1_000 } },
   { label: 'publisher c', host: 'never', publish: { subject: 'n.c', bytes: 2_000, confirmEvery: 0 } },
-  { label: 'publisher d', host: 'never', publish: { subject: 'n.d', bytes: 60_000, confirmEvery: 0 } },
+  { label: 'publisher d', host: 'never', publish: { subject: 'n.d', bytes: 150_000, confirmEvery: 0 } },
   {
     label: 'blocking publisher',
     host: 'never',

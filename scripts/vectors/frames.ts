@@ -62,6 +62,7 @@ const messages: Record<string, Fields> = {
   'PUBLISH, retain': { ...message, flags: ['retain'] },
   'PUBLISH, resent': { ...message, flags: ['resent'] },
   'PUBLISH, ack-soon': { ...message, flags: ['ackSoon'] },
+  'PUBLISH, its data in a file': { ...message, flags: ['file'], data: [3, 1_048_581] },
   'PUBLISH, a batch': { ...message, flags: ['batch'], data: batchOf('hi', 17, 'x'.repeat(23)) },
   'PUBLISH, to one peer': { ...message, to: otherPeer },
   'PUBLISH, with a time to live': { ...message, ttl: 1_000 },

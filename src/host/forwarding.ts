@@ -128,6 +128,8 @@ export class Forwarding {
     }
     if (!isPeerIdAt(session.peerId, bytes, at + At.sender))
       throw new FrameFault('a message names another sender');
+    if (flags & Flag.retain && flags & Flag.file)
+      throw new FrameFault(`message ${sequence} is to be kept, and its data is in a file`);
     if (sequence - sender.told > WINDOW_FRAMES)
       throw new FrameFault(`message ${sequence} came when only those up to ${sender.told} were settled`);
     let targets = this.#routes.targets(bytes, at + At.subject, walker.subjectLength);

@@ -1,12 +1,13 @@
 // A running host: a won epoch and the relay that serves it. It runs in whatever thread calls runHost.
-import { HOST_QUERY_GRACE } from '../limits.js';
+import { HOST_QUERY_GRACE, MESSAGE_SWEEP_INTERVAL } from '../limits.js';
 import type { BusDirectory } from '../transport/bus-directory.js';
+import { MessageFolder, sweepMessageFiles } from '../transport/message-files.js';
 import type { Endpoints } from '../transport/pipe.js';
 import { isProcessGone } from '../transport/process-liveness.js';
 import { type Reign, standForElection } from '../transport/reign.js';
 import { RetainedFile, readRetained, readWills } from '../transport/retained-file.js';
 import { type Roster, RosterFile, readLastRoster } from '../transport/roster.js';
-import type { Clock } from '../util/clock.js';
+import type { Clock, Timer } from '../util/clock.js';
 import { type Inspect, inspected, show } from '../util/inspection.js';
 import { PEER_ID_BYTES, type PeerId, peerIdAt } from '../wire/peer-id.js';
 import type { Host } from './api.js';
@@ -54,7 +55,12 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
   if (reign === undefined) return undefined;
   const last = await readRosterBefore(reign, bus, clock);
   if (!reign.stillReigns()) return undefined;
-  void closed.then(() => roster.close());
+  const files = new MessageFolder(bus, hostId.hex, clock);
+  let sweeping: Timer | undefined;
+  void closed.then(() => {
+    roster.close();
+    sweeping?.cancel();
+  });
   const gate = new Gate({
     clock,
     last,
@@ -73,12 +79,18 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
     hostId,
     ownerId,
     gate,
+    files,
     stillReigns: () => reign.isSure(),
     isGone: isProcessGone,
     ...(onPeersChanged ? { onPeersChanged } : {}),
   });
   relay.retainIn(new RetainedFile(bus, epoch, clock), readRetained(bus, epoch));
   relay.keepWillsIn(new RetainedFile(bus, epoch, clock, 'w'), readWills(bus, epoch));
+  const sweep = (): void => {
+    sweepMessageFiles(bus, clock, (id) => relay?.has(id) ?? true);
+    sweeping = clock.setTimer(MESSAGE_SWEEP_INTERVAL, sweep);
+  };
+  sweeping = clock.setTimer(MESSAGE_SWEEP_INTERVAL, sweep);
   reign.serve();
   gate.start();
   const closing = new Closing(relay, reign, () => end(undefined));

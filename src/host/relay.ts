@@ -4,6 +4,7 @@
 //
 // Invariant: whatever a session registered, asked, answers or owes is gone after #goodbye.
 import { SPARE_FRAME_BYTES } from '../limits.js';
+import type { MessageFiles } from '../transport/message-files.js';
 import type { Pipe } from '../transport/pipe.js';
 import type { RosterEntry } from '../transport/roster.js';
 import type { Clock } from '../util/clock.js';
@@ -44,6 +45,8 @@ export interface RelayOptions {
   stillReigns?: () => boolean;
   /** Says who may have missed messages; without it, those who were on the bus and come after {@link Relay.openGate}. */
   gate?: Gate | undefined;
+  /** Where the data of large messages is; without it taps miss those. */
+  files?: MessageFiles | undefined;
   /** Whether it is certain that this process has ended; without it nobody's is. */
   isGone?: (pid: number, pidNamespace: string | undefined) => boolean;
   /** Called when a session was opened or has gone. */
@@ -92,7 +95,7 @@ export class Relay {
     this.#routes = routes;
     this.#settling = new Settling({ clock, outlet, hostId });
     this.#presence = this.#makePresence(ownerId);
-    this.#services = this.#makeServices(options.isGone);
+    this.#services = this.#makeServices(options);
     this.#standby = new Standby({ clock, hostId, ownerId, outlet, sessions });
     this.#queries = this.#makeQueries();
     this.#groups = new Groups({
@@ -155,11 +158,12 @@ export class Relay {
     });
   }
 
-  #makeServices(isGone: RelayOptions['isGone']): Services {
+  #makeServices({ isGone, files }: RelayOptions): Services {
     return new Services({
       clock: this.#clock,
       hostId: this.#hostId,
       outlet: this.#outlet,
+      files,
       nextOrder: () => this.#orders.next(),
       nextToken: () => this.#nextToken(),
       isGone: isGone ?? (() => false),
@@ -190,6 +194,11 @@ export class Relay {
 
   get peers(): number {
     return this.#sessions.size;
+  }
+
+  /** Whether the peer with this id has a link. */
+  has(id: string): boolean {
+    return this.#sessions.has(peerKeyAt(Buffer.from(id, 'hex'), 0));
   }
 
   /** Keeps last values in this store from now on, and those that an earlier host has left. To be called once, at first. */

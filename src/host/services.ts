@@ -1,5 +1,6 @@
 // What the host does for peers beside relaying: claims, taps and wills. Claims and taps are queries to the host that
 // stay open, so they begin with a QUERY and end with a CANCEL or the link.
+import type { MessageFiles } from '../transport/message-files.js';
 import type { Clock } from '../util/clock.js';
 import { type ClaimGrant, controlFrame, type ErrorReply, type Join, readControl } from '../wire/control.js';
 import { Flag } from '../wire/frame.js';
@@ -17,6 +18,8 @@ export interface ServicesOptions {
   clock: Clock;
   hostId: PeerId;
   outlet: Outlet;
+  /** Where the data of large messages is. */
+  files: MessageFiles | undefined;
   nextOrder(): number;
   /** An order that no message carries, and that no host may ever give again. */
   nextToken(): number;
@@ -45,9 +48,9 @@ export class Services {
   readonly #options: ServicesOptions;
 
   constructor(options: ServicesOptions) {
-    const { clock, hostId, outlet } = options;
+    const { clock, hostId, outlet, files } = options;
     this.#options = options;
-    this.taps = new Taps({ outlet, hostId });
+    this.taps = new Taps({ outlet, hostId, files });
     this.#claims = new Claims({
       clock,
       nextToken: () => options.nextToken(),

@@ -1,8 +1,19 @@
 // Taps: peers that get a copy of what the host relays, as replies to a query of theirs that stays open. Copies go a
 // way of their own: nobody waits for a tap, and what would have to wait too long for it is dropped and counted.
-import { TAP_QUEUE_BYTES } from '../limits.js';
+import { MAX_FRAME_BYTES, TAP_QUEUE_BYTES } from '../limits.js';
+import { type MessageFiles, readWholeFrame } from '../transport/message-files.js';
 import { controlFrame, type TapRequest } from '../wire/control.js';
-import { At, Flag, FrameFault, frameSize, Kind, messageCount, readSubject, readU64 } from '../wire/frame.js';
+import {
+  At,
+  Flag,
+  FrameFault,
+  frameSize,
+  Kind,
+  messageCount,
+  readFlags,
+  readSubject,
+  readU64,
+} from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
 import { matches } from '../wire/subject.js';
 import type { Outlet } from './outlet.js';
@@ -19,13 +30,15 @@ interface Tap {
 export class Taps {
   readonly #outlet: Outlet;
   readonly #hostId: PeerId;
+  readonly #files: MessageFiles | undefined;
   #taps: Tap[] = [];
   /** What the host said itself in this turn: it goes behind what it answers. */
   #said: Buffer[] = [];
 
-  constructor(options: { outlet: Outlet; hostId: PeerId }) {
+  constructor(options: { outlet: Outlet; hostId: PeerId; files: MessageFiles | undefined }) {
     this.#outlet = options.outlet;
     this.#hostId = options.hostId;
+    this.#files = options.files;
   }
 
   /** Whether anybody wants copies: to be asked before {@link copy}, once per chunk. */
@@ -65,19 +78,27 @@ export class Taps {
 
   /** Copies what was relayed of these frames; a tap does not see its own. */
   copy(from: Session | undefined, bytes: Buffer, start: number, end: number): void {
-    const frames: { subject: string; part: Buffer }[] = [];
+    const frames: { subject: string; part: Buffer | undefined }[] = [];
     for (let at = start; at < end; ) {
       const size = frameSize(bytes, at, end);
       if (isRelayed(bytes, at))
-        frames.push({ subject: readSubject(bytes, at), part: bytes.subarray(at, at + size) });
+        frames.push({ subject: readSubject(bytes, at), part: this.#partOf(bytes, at, size) });
       at += size;
     }
     if (frames.length === 0) return;
     for (const tap of this.#taps) {
       if (tap.session === from) continue;
       const wanted = frames.filter(({ subject }) => isWanted(tap, subject)).map(({ part }) => part);
-      if (wanted.length > 0) this.#send(tap, wanted);
+      const parts = wanted.filter((part) => part !== undefined);
+      tap.dropped += wanted.length - parts.length;
+      if (parts.length > 0) this.#send(tap, parts);
     }
+  }
+
+  /** The whole frame, also where its data is in a file: that may be gone when a tap comes to it. */
+  #partOf(bytes: Buffer, at: number, size: number): Buffer | undefined {
+    if (!(readFlags(bytes, at) & Flag.file)) return bytes.subarray(at, at + size);
+    return this.#files && readWholeFrame(this.#files, { bytes, at, size }, MAX_FRAME_BYTES);
   }
 
   #send(tap: Tap, parts: readonly Buffer[]): void {

@@ -3,6 +3,7 @@
 import { MailslotError } from '../errors.js';
 import { DRAIN_TIMEOUT, MAX_TIMEOUT, QUERY_TIMEOUT, RESPONDER_CONCURRENCY } from '../limits.js';
 import type { Link } from '../transport/link.js';
+import type { MessageFiles } from '../transport/message-files.js';
 import type { Clock, KeepAlive } from '../util/clock.js';
 import { Deadlines } from '../util/deadlines.js';
 import { type Inspect, inspected, show } from '../util/inspection.js';
@@ -34,6 +35,7 @@ import { Asker } from './asker.js';
 import { Claims } from './claims.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { EventHub } from './event-hub.js';
+import { FileMessages } from './file-messages.js';
 import type { Gap } from './gap.js';
 import { type Ask, asks } from './host-queries.js';
 import { Inbox } from './inbox.js';
@@ -66,6 +68,8 @@ export interface OpenBusOptions {
   will?: Uint8Array | undefined;
   windowBytes: number;
   maxMessageBytes: number;
+  /** Where large messages go; undefined: through the host, and those of others that do not are lost here. */
+  files?: MessageFiles | undefined;
   openTimeout: number;
   reconnectTimeout: number;
   signal: AbortSignal | undefined;
@@ -91,6 +95,7 @@ export class OpenBus implements Bus {
   readonly #events = new EventHub();
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
+  readonly #fileMessages: FileMessages;
   readonly #publisher: Publisher;
   readonly #slots: Slots;
   readonly #registrations: Registrations;
@@ -129,6 +134,7 @@ export class OpenBus implements Bus {
       maxMessageBytes,
       sendAck: (acknowledgements) => void send(controlFrame('ACK', peerId.bytes, acknowledgements)),
     });
+    this.#fileMessages = new FileMessages(options.files, maxMessageBytes);
     this.#registrations = new Registrations({
       peerId: peerId.bytes,
       send: (frame) => void send(frame),
@@ -145,7 +151,13 @@ export class OpenBus implements Bus {
       emit: (event) => this.#events.emit(event),
       listPeers: () => this.#listPeers(),
     });
-    this.#publisher = new Publisher({ clock, peerId, outbox: this.#outbox, maxMessageBytes });
+    this.#publisher = new Publisher({
+      clock,
+      peerId,
+      outbox: this.#outbox,
+      files: options.files,
+      maxMessageBytes,
+    });
     this.#deadlines = new Deadlines(clock);
     const deadlines = this.#deadlines;
     this.#questions = new Questions({ clock, maxMessageBytes });
@@ -463,6 +475,7 @@ export class OpenBus implements Bus {
       peerId: this.#options.peerId,
       inbox: this.#inbox,
       outbox: this.#outbox,
+      files: this.#fileMessages,
       asker: this.#asker,
       responders: this.#responders,
       join: () => this.#join(),
@@ -529,6 +542,7 @@ export class OpenBus implements Bus {
     void this.#slots.closeAll();
     for (const responder of [...this.#responders.all()]) void responder.close();
     this.#inbox.stop();
+    this.#outbox.leave();
     this.#deadlines.stop();
     this.#events.emit({ type: 'closed', cause });
     this.#events.end();

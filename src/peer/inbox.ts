@@ -21,6 +21,7 @@ import { PatternTrie } from '../wire/subject.js';
 import { SubjectCache } from '../wire/subject-cache.js';
 import { BatchDelivery } from './batch-delivery.js';
 import type { ChunkHold } from './chunk-hold.js';
+import { fileFault } from './file-messages.js';
 import { type Body, IncomingMessage, NO_HEADERS, type Origin, SpecialMessage } from './message.js';
 import { messageFault } from './message-fault.js';
 import { NotedMessages } from './noted-messages.js';
@@ -156,8 +157,14 @@ export class Inbox {
     }
     if (delivery.slots.length === 0) return from;
     if (walker.flags & Flag.batch) this.#deliverBatch(delivery, walker, from, hold);
+    else if (walker.flags & Flag.file) this.#refuseUnread(from, delivery.slots, walker);
     else this.#deliver(delivery, walker, from, hold);
     return from;
+  }
+
+  /** Whether the message at which the walker stands came before. */
+  hasRead({ bytes, at, sequence }: FrameWalker): boolean {
+    return sequence > 0 && sequence <= this.records.at(bytes, at + At.sender).read;
   }
 
   /** Takes the message at which the walker stands, of which the host said more in a NOTE. */
@@ -191,6 +198,7 @@ export class Inbox {
     isShared: boolean,
   ): Body | undefined {
     const { bytes, at, size } = walker;
+    if (walker.flags & Flag.file) return this.#refuseUnread(from, slots, walker);
     const tail = tryReadTail(bytes, at, size);
     if (typeof tail === 'string') {
       this.#refuse(from, slots, 1, tail);
@@ -340,6 +348,10 @@ export class Inbox {
 
   #refuse(from: SenderRecord, slots: readonly OpenSlot[], missed: number, reason: string): void {
     for (const slot of slots) slot.offerGap(missed, { sender: from.id, reason });
+  }
+
+  #refuseUnread(from: SenderRecord, slots: readonly OpenSlot[], walker: FrameWalker): undefined {
+    this.#refuse(from, slots, 1, fileFault(walker, this.#options.maxMessageBytes));
   }
 
   #forgetDeliveries(): void {

@@ -9,6 +9,9 @@ export function messageFault(
   size: number,
   maxMessageBytes: number,
 ): string | undefined {
-  if (size > maxMessageBytes) return `${size} bytes exceed this peer's maxMessageBytes of ${maxMessageBytes}`;
-  return scanValue(bytes, start, end);
+  return size > maxMessageBytes ? tooLong(size, maxMessageBytes) : scanValue(bytes, start, end);
+}
+
+export function tooLong(size: number, maxMessageBytes: number): string {
+  return `${size} bytes exceed this peer's maxMessageBytes of ${maxMessageBytes}`;
 }

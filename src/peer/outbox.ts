@@ -5,8 +5,10 @@
 //                      └ #settled        └ slab.sent            └ slab.end
 import { MailslotError } from '../errors.js';
 import { OUTBOX_WINDOWS, SPARE_SLAB_BYTES, WINDOW_FRAMES } from '../limits.js';
+import type { MessageFile } from '../transport/message-files.js';
 import { SpareBuffers } from '../util/spare-buffers.js';
 import type { Settled, SettledReceipt } from '../wire/control.js';
+import { wholeFrame, wholeSize } from '../wire/file-reference.js';
 import {
   At,
   Flag,
@@ -30,7 +32,7 @@ const SLAB_BYTES = 64 * 1024;
 const ASKS_PER_WINDOW = 4;
 
 interface Slab {
-  readonly bytes: Buffer;
+  bytes: Buffer;
   /** Where the first unsettled frame begins. */
   start: number;
   /** Up to where it was handed to the link. */
@@ -40,10 +42,25 @@ interface Slab {
   last: number;
   /** It was sent again: what was sent first may settle it while it is still being written, so it is not reused. */
   rewound: boolean;
+  /** Where the data of its only frame is. */
+  file: MessageFile | undefined;
+}
+
+/** A message that is to be admitted. */
+export interface Parcel {
+  /** Numbered when it is admitted. */
+  readonly frame: Buffer;
+  /** Where its data is, if that is not in the frame. */
+  readonly file?: MessageFile | undefined;
+}
+
+/** Bytes of the window that it takes: those of the message, wherever they are. */
+export function costOf({ frame, file }: Parcel): number {
+  return file === undefined ? frame.length : wholeSize(frame.length, file);
 }
 
 interface Waiting {
-  readonly frame: Buffer;
+  readonly parcel: Parcel;
   admit(sequence: number): void;
   reject(reason: unknown): void;
 }
@@ -135,8 +152,15 @@ export class Outbox {
   }
 
   /** Takes a whole frame, and its memory too if it is large; returns its sequence. Only after {@link hasRoom}. */
-  admit(frame: Buffer): number {
+  admit(parcel: Parcel): number {
+    const { frame, file } = parcel;
     const { length } = frame;
+    if (file !== undefined) {
+      const slab = this.#pushSlab(frame);
+      slab.end = length;
+      slab.file = file;
+      return this.seal(frame, 0, costOf(parcel));
+    }
     if (length > SLAB_BYTES) {
       this.#pushSlab(Buffer.from(frame.buffer)).end = length;
       return this.seal(frame, 0, length);
@@ -146,7 +170,7 @@ export class Outbox {
     return this.seal(bytes, end - length, length);
   }
 
-  /** Numbers a frame that was written at `at` and counts it; returns its sequence. */
+  /** Numbers a frame that was written at `at` and counts `size` bytes for it; returns its sequence. */
   seal(bytes: Buffer, at: number, size: number): number {
     const sequence = this.#nextSequence++;
     // the high half is zero already, and stays so for the first four billion messages
@@ -209,11 +233,10 @@ export class Outbox {
   }
 
   /** Admits a frame of {@link frameMemory} when there is room; resolves to its sequence. */
-  admitLater(frame: Buffer, signal: AbortSignal | undefined): Promise<number> {
-    if (
-      this.#waitingBytes + frame.length > OUTBOX_WINDOWS * this.#options.windowBytes &&
-      this.#waiting.length > 0
-    ) {
+  admitLater(parcel: Parcel, signal: AbortSignal | undefined): Promise<number> {
+    const cost = costOf(parcel);
+    if (this.#waitingBytes + cost > OUTBOX_WINDOWS * this.#options.windowBytes && this.#waiting.length > 0) {
+      parcel.file?.remove();
       return Promise.reject(outboxFull(this.#waiting.length, this.#waitingBytes));
     }
     this.#hasten();
@@ -221,18 +244,19 @@ export class Outbox {
       const onAbort = (): void => this.#withdraw(waiting, signal?.reason);
       const release = (): void => signal?.removeEventListener('abort', onAbort);
       const waiting: Waiting = {
-        frame,
+        parcel,
         admit: (sequence) => {
           release();
           resolve(sequence);
         },
         reject: (reason) => {
           release();
+          parcel.file?.remove();
           reject(reason);
         },
       };
       this.#waiting.push(waiting);
-      this.#waitingBytes += frame.length;
+      this.#waitingBytes += cost;
       signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
@@ -260,6 +284,7 @@ export class Outbox {
   /** The link is new: everything unsettled is to be sent again, marked as such, before anything else. */
   rewind(): void {
     for (const slab of this.#slabs) {
+      this.#fillIn(slab);
       for (let at = slab.start; at < slab.sent; at += frameSize(slab.bytes, at, slab.end)) {
         writeU16(slab.bytes, at + At.flags, readFlags(slab.bytes, at) | Flag.resent);
       }
@@ -267,6 +292,19 @@ export class Outbox {
       slab.rewound = true;
     }
     if (this.#slabs.length > 0) this.#options.onPending();
+  }
+
+  /** A file that was removed with the folder of the bus cannot be read any more: its message goes through the host. */
+  #fillIn(slab: Slab): void {
+    const { bytes, file } = slab;
+    if (file === undefined || file.isInPlace()) return;
+    const whole = wholeFrame(bytes, 0, bytes.length, file);
+    if (!file.read(whole.subarray(whole.length - file.size))) return;
+    file.remove();
+    slab.file = undefined;
+    slab.sent = slab.sent === 0 ? 0 : whole.length;
+    slab.end = whole.length;
+    slab.bytes = whole;
   }
 
   settle({ upTo, windowBytes, receipts }: Settled): void {
@@ -291,6 +329,11 @@ export class Outbox {
     this.#askedUpTo(this.#nextSequence - 1);
     this.#options.onStarving();
     return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** The Bus is closed: what is not settled is left to those who have still to read it. */
+  leave(): void {
+    for (const { file } of this.#slabs) file?.leave();
   }
 
   /** Rejects everybody who waits, for room or for a receipt. The window itself is kept. */
@@ -318,7 +361,15 @@ export class Outbox {
     this.#batch.close();
     const full = this.#newest;
     if (full !== undefined && full.sent < full.end) this.#options.onFull();
-    const slab = { bytes, start: 0, sent: 0, end: 0, last: Number.POSITIVE_INFINITY, rewound: false };
+    const slab: Slab = {
+      bytes,
+      start: 0,
+      sent: 0,
+      end: 0,
+      last: Number.POSITIVE_INFINITY,
+      rewound: false,
+      file: undefined,
+    };
     this.#slabs.push(slab);
     this.#newest = slab;
     return slab;
@@ -339,7 +390,7 @@ export class Outbox {
     let freed = 0;
     for (const slab of this.#slabs) {
       if (slab.last <= upTo) {
-        this.#unsettledBytes -= slab.end - slab.start;
+        this.#unsettledBytes -= heldBy(slab);
         freed += 1;
         continue;
       }
@@ -352,18 +403,20 @@ export class Outbox {
     }
     for (const slab of this.#slabs.splice(0, freed)) {
       if (slab === this.#newest) this.#newest = undefined;
-      if (!slab.rewound) this.#spare.keep(slab.bytes);
+      slab.file?.remove();
+      if (!slab.rewound && slab.file === undefined) this.#spare.keep(slab.bytes);
     }
   }
 
   #admitWaiting(): void {
     let admitted = 0;
-    for (const { frame, admit } of this.#waiting) {
+    for (const { parcel, admit } of this.#waiting) {
       const frames = this.unsettledFrames;
-      const fits = this.#unsettledBytes + frame.length <= this.#windowBytes && frames < WINDOW_FRAMES;
+      const cost = costOf(parcel);
+      const fits = this.#unsettledBytes + cost <= this.#windowBytes && frames < WINDOW_FRAMES;
       if (!fits && frames > 0) break;
-      admit(this.admit(frame));
-      this.#waitingBytes -= frame.length;
+      admit(this.admit(parcel));
+      this.#waitingBytes -= cost;
       admitted += 1;
     }
     this.#waiting.splice(0, admitted);
@@ -374,7 +427,7 @@ export class Outbox {
     const index = this.#waiting.indexOf(waiting);
     if (index === -1) return;
     this.#waiting.splice(index, 1);
-    this.#waitingBytes -= waiting.frame.length;
+    this.#waitingBytes -= costOf(waiting.parcel);
     waiting.reject(reason);
   }
 
@@ -383,6 +436,11 @@ export class Outbox {
     this.#idle = [];
     for (const resolve of idle) resolve();
   }
+}
+
+/** Bytes of the window that what is unsettled in it takes. */
+function heldBy({ start, end, file }: Slab): number {
+  return file === undefined ? end - start : wholeSize(end, file);
 }
 
 function lastSequence(bytes: Buffer, at: number): number {

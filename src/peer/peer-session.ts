@@ -30,10 +30,12 @@ import { FrameWalker } from '../wire/frame-walker.js';
 import { isPeerIdAt, type PeerId } from '../wire/peer-id.js';
 import type { Asker } from './asker.js';
 import { ChunkHold } from './chunk-hold.js';
+import type { FileMessages } from './file-messages.js';
 import type { Inbox } from './inbox.js';
 import type { Outbox } from './outbox.js';
 import { ReadingWatch } from './reading-watch.js';
 import type { Responders } from './responder.js';
+import type { SenderRecord } from './sender-records.js';
 
 export interface PeerSessionOptions {
   clock: Clock;
@@ -41,6 +43,7 @@ export interface PeerSessionOptions {
   peerId: PeerId;
   inbox: Inbox;
   outbox: Outbox;
+  files: FileMessages;
   asker: Asker;
   responders: Responders;
   /** What this peer brings; asked for when WELCOME has come. */
@@ -213,7 +216,7 @@ export class PeerSession {
     if (this.#note !== undefined) this.#takeNoted(this.#note);
     while (walker.next()) {
       if (walker.kind === Kind.publish) {
-        const from = inbox.take(walker, hold);
+        const from = walker.flags & Flag.file ? this.#takeFile() : inbox.take(walker, hold);
         if (walker.flags & Flag.ackSoon) inbox.hasten(from);
       } else {
         this.#takeOther(walker.kind, bytes, walker.at, walker.size);
@@ -221,6 +224,15 @@ export class PeerSession {
       if (this.#state === 'ended') return end;
     }
     return walker.at;
+  }
+
+  /** Takes the message at which the walker stands, whose data is in a file. */
+  #takeFile(): SenderRecord {
+    const { inbox, files } = this.#options;
+    const walker = this.#walker;
+    // what came before may have no file any more, and needs none
+    const whole = inbox.hasRead(walker) ? undefined : files.read(walker);
+    return inbox.take(whole ?? walker, this.#holdOf((whole ?? walker).bytes));
   }
 
   #holdOf(bytes: Buffer): ChunkHold | undefined {
@@ -237,7 +249,8 @@ export class PeerSession {
     const { kind } = walker;
     if ((kind !== Kind.publish && (kind < 16 || kind > 19)) || walker.flags & Flag.batch)
       throw new FrameFault(`a NOTE came before a frame of kind ${kind} with the flags ${walker.flags}`);
-    const from = inbox.takeNoted(note, walker, this.#holdOf(walker.bytes));
+    const whole = (walker.flags & Flag.file && this.#options.files.read(walker)) || walker;
+    const from = inbox.takeNoted(note, whole, this.#holdOf(whole.bytes));
     if (walker.flags & Flag.ackSoon && note.retained !== true) inbox.hasten(from);
     // the next one may be alike, but not for the same slots
     walker.forget();

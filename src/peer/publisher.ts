@@ -11,13 +11,16 @@ import {
   PACE_BYTES,
   ROUTE_CACHE_SUBJECTS,
 } from '../limits.js';
+import type { MessageFile, MessageFiles } from '../transport/message-files.js';
 import type { Clock } from '../util/clock.js';
 import { copyInto } from '../wire/byte-copies.js';
 import type { SettledReceipt } from '../wire/control.js';
+import { FILE_REFERENCE_BYTES, writeFileReference } from '../wire/file-reference.js';
 import {
   At,
   encodeHeaders,
   Flag,
+  type FrameFields,
   headSize,
   Kind,
   PREFIX_BYTES,
@@ -30,7 +33,7 @@ import { checkSubject } from '../wire/subject.js';
 import { byteStringHeadSize, encodeValue, isPlainBytes, writeByteStringHead } from '../wire/values.js';
 import type { PublishOptions, Receipt } from './api.js';
 import { checkFlag, checkNumber, describe, isWellFormed } from './options.js';
-import type { Outbox } from './outbox.js';
+import { costOf, type Outbox, type Parcel } from './outbox.js';
 
 /** The empty options map and the head of a byte string. */
 const LONGEST_HEADS_BYTES = 2 + 5;
@@ -41,6 +44,8 @@ export interface PublisherOptions {
   clock: Clock;
   peerId: PeerId;
   outbox: Outbox;
+  /** Where large messages go; undefined: through the host, like all others. */
+  files?: MessageFiles | undefined;
   maxMessageBytes: number;
 }
 
@@ -56,6 +61,8 @@ export class Publisher {
   readonly #clock: Clock;
   readonly #peerId: PeerId;
   readonly #outbox: Outbox;
+  readonly #files: MessageFiles | undefined;
+  readonly #shortestFiled: number;
   readonly #maxMessageBytes: number;
   /** Shorter data is below the limit of a message whatever its subject. */
   readonly #longestJoining: number;
@@ -70,10 +77,12 @@ export class Publisher {
   #paceAt = PACE_BYTES;
   #turn: Promise<void> | undefined;
 
-  constructor({ clock, peerId, outbox, maxMessageBytes }: PublisherOptions) {
+  constructor({ clock, peerId, outbox, files, maxMessageBytes }: PublisherOptions) {
     this.#clock = clock;
     this.#peerId = peerId;
     this.#outbox = outbox;
+    this.#files = files;
+    this.#shortestFiled = files?.shortest ?? Number.POSITIVE_INFINITY;
     this.#maxMessageBytes = maxMessageBytes;
     this.#longestJoining = maxMessageBytes - MAX_SUBJECT_BYTES - At.subject - LONGEST_HEADS_BYTES;
   }
@@ -117,6 +126,7 @@ export class Publisher {
     if (head === undefined) return false;
     const size = head.length + body.length;
     if (size > this.#maxMessageBytes || !this.#outbox.hasRoom(size)) return false;
+    if (body.length >= this.#shortestFiled && this.#publishFile(subject, body, isBytes, size)) return true;
     const slab = this.#outbox.reserve(size);
     const { bytes } = slab;
     const at = slab.end - size;
@@ -127,6 +137,30 @@ export class Publisher {
     this.messages += 1;
     this.bytes += size;
     return true;
+  }
+
+  /** Puts the data into a file; false when there is none for it. */
+  #publishFile(subject: string, body: Uint8Array, isBytes: boolean, size: number): boolean {
+    const file = this.#keep(body, isBytes);
+    if (file === undefined) return false;
+    const fields = { kind: Kind.publish, flags: Flag.file, sender: this.#peerId.bytes, subject };
+    this.#outbox.admit(this.#reference({ ...fields, time: this.#now() }, file));
+    this.messages += 1;
+    this.bytes += size;
+    return true;
+  }
+
+  #keep(body: Uint8Array, isBytes: boolean): MessageFile | undefined {
+    if (!isBytes) return this.#files?.keep([body]);
+    const head = Buffer.allocUnsafe(byteStringHeadSize(body.length));
+    writeByteStringHead(head, 0, body.length);
+    return this.#files?.keep([head, body]);
+  }
+
+  #reference(fields: Omit<FrameFields, 'data'>, file: MessageFile): Parcel {
+    const frame = Buffer.allocUnsafeSlow(headSize(fields) + FILE_REFERENCE_BYTES);
+    writeFileReference(frame, writeHead(frame, 0, frame.length, fields), file);
+    return { frame, file };
   }
 
   /** Everything in front of the body; made once for messages in a row that differ in nothing but their bytes. */
@@ -150,20 +184,21 @@ export class Publisher {
   async publish(subject: string, data: unknown, options: PublishOptions): Promise<Receipt | undefined> {
     const { confirm = false, signal } = options;
     signal?.throwIfAborted();
-    const frame = this.#encode(subject, data, options);
+    const parcel = this.#encode(subject, data, options);
+    const size = costOf(parcel);
     this.#keepTemplate(subject);
-    const sequence = this.#outbox.hasRoom(frame.length)
-      ? this.#outbox.admit(frame)
-      : await this.#outbox.admitLater(frame, signal);
+    const sequence = this.#outbox.hasRoom(size)
+      ? this.#outbox.admit(parcel)
+      : await this.#outbox.admitLater(parcel, signal);
     this.messages += 1;
-    this.bytes += frame.length;
+    this.bytes += size;
     if (!confirm) return undefined;
     const receipt = await this.#receiptOf(sequence, signal);
     if (receipt.code === undefined) return { receivers: receipt.receivers, order: receipt.order };
     throw refusedError(receipt.code, subject, options.to);
   }
 
-  #encode(subject: unknown, data: unknown, options: PublishOptions): Buffer {
+  #encode(subject: unknown, data: unknown, options: PublishOptions): Parcel {
     checkSubject(subject, 'publish');
     const { confirm = false, echo = true, retain = false, ttl } = options;
     checkFlag(confirm, { call: 'publish', option: 'confirm' });
@@ -187,11 +222,14 @@ export class Publisher {
     const head = headSize(fields) + (isBytes ? byteStringHeadSize(body.length) : 0);
     const size = head + body.length;
     if (size > this.#maxMessageBytes) throw tooLarge('publish', subject, size, this.#maxMessageBytes);
+    // a last value is kept by the host, for longer than it takes to settle
+    const file = body.length < this.#shortestFiled || retain ? undefined : this.#keep(body, isBytes);
+    if (file !== undefined) return this.#reference({ ...fields, flags: fields.flags | Flag.file }, file);
     const frame = this.#outbox.frameMemory(size);
     const end = writeHead(frame, 0, size, fields);
     if (isBytes) writeByteStringHead(frame, end, body.length);
     frame.set(body, head);
-    return frame;
+    return { frame };
   }
 
   #keepTemplate(subject: string): void {

@@ -11,7 +11,7 @@ const NO_OPTIONS_BYTES = 2;
 /** The head of a byte string and one byte in it: no message of a batch takes less. */
 const LEAST_BATCHED_BYTES = 2;
 /** What a publisher asks for one message: of several in one frame nobody could tell which. */
-const UNBATCHED = Flag.confirm | Flag.retain | Flag.noEcho;
+const UNBATCHED = Flag.confirm | Flag.retain | Flag.noEcho | Flag.file;
 
 /** Offset of the array of messages from the frame's start; only with {@link Flag.batch}. */
 export function batchOffset(bytes: Uint8Array, at: number): number {

@@ -60,6 +60,8 @@ export const Flag = {
   stream: 2048,
   /** PUBLISH: the frame holds several messages, see batch.ts. */
   batch: 4096,
+  /** PUBLISH: the data is in a file, see file-reference.ts. */
+  file: 8192,
 } as const;
 
 export const At = {

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { SILENCE_TIMEOUT } from '../../src/limits.js';
 import { Asker } from '../../src/peer/asker.js';
+import { FileMessages } from '../../src/peer/file-messages.js';
 import { Inbox } from '../../src/peer/inbox.js';
 import { Outbox } from '../../src/peer/outbox.js';
 import { PeerSession } from '../../src/peer/peer-session.js';
@@ -50,6 +51,7 @@ class SilentHost {
         windowBytes: 1_000,
         ...{ onPending() {}, onFull() {}, onStarving() {}, onUndeliverable() {} },
       }),
+      files: new FileMessages(undefined, 1_000),
       asker: new Asker(options),
       responders: new Responders({ ...options, onClosed() {} }),
       join: () => {

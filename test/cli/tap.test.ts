@@ -27,6 +27,16 @@ async function tap(...args: string[]): Promise<Running> {
 type Shown = Record<string, unknown> & { kind: string };
 
 describe('tap', () => {
+  test('shows large messages whole, whose data is in files', async () => {
+    const bus = await joinBench();
+    const tapping = await tap('--count', '2');
+    const text = 'x'.repeat(300_000);
+    await bus.publish('large', text, { confirm: true });
+    await bus.publish('large', 'small', { confirm: true });
+    const { stdout } = await tapping.ended;
+    expect((jsonLines(stdout) as Shown[]).map(({ data }) => data === text || data)).toEqual([true, 'small']);
+  });
+
   test('shows messages, queries and replies, whoever they are for', async () => {
     const bus = await joinBench();
     await bus.respond('time.now', () => ({ noon: true }));

@@ -1,7 +1,7 @@
 // A client written from docs/PROTOCOL.md: it shares no line with the package, and leaves to a CBOR library what is CBOR.
 // It joins only, and knows no more than its test needs.
 import { createHmac, randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { Encoder } from 'cbor-x';
@@ -185,6 +185,30 @@ export class ForeignClient {
     const whole = Buffer.concat([body, head, ...values.map((value) => cbor.encode(cbor.encode(value)))]);
     whole.writeUInt32BE(whole.length - 7, 3);
     this.write(whole);
+  }
+
+  /** A message whose data is in a file, which is written as a publisher has to. */
+  sendFile(frame: Omit<NewFrame, 'kind' | 'data' | 'flags'>, number: number, value: unknown): void {
+    const data = cbor.encode(value);
+    writeFileSync(this.#fileOf(this.name, number), data, { mode: 0o600 });
+    const body = encode({ ...frame, kind: 0, flags: 8192, data: 0 }, this.id).subarray(0, -1);
+    const size = Buffer.from([0x1a, 0, 0, 0, 0]);
+    size.writeUInt32BE(data.length, 1);
+    const whole = Buffer.concat([body, Buffer.of(0x82), u64(number), size]);
+    whole.writeUInt32BE(whole.length - 7, 3);
+    this.write(whole);
+  }
+
+  /** The data of a message that says where it is. */
+  readFile({ sender, data }: Frame): unknown {
+    const [number, size] = data as [number, number];
+    const bytes = readFileSync(this.#fileOf(sender, number));
+    if (bytes.length !== size) throw new Error(`a file has ${bytes.length} bytes, not ${size}`);
+    return cbor.decode(bytes);
+  }
+
+  #fileOf(sender: string, number: number): string {
+    return join(this.#folder, 'state', `m${sender}-${number}`);
   }
 
   /** The data of one message of a batch. */

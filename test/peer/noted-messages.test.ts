@@ -41,6 +41,7 @@ beforeEach(() => {
     peerId: alice,
     inbox,
     outbox: unused,
+    files: unused,
     asker: unused,
     responders: unused,
     join: unused,

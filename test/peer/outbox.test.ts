@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { WINDOW_FRAMES } from '../../src/limits.js';
 import { Outbox } from '../../src/peer/outbox.js';
 import type { Settled } from '../../src/wire/control.js';
+import { FILE_REFERENCE_BYTES, writeFileReference } from '../../src/wire/file-reference.js';
 import { At, encodeFrame, Flag, frameSize, Kind, readFlags, readU64 } from '../../src/wire/frame.js';
 
 const WINDOW = 64 * 1024;
@@ -38,7 +39,7 @@ class OutboxBench {
       data: Buffer.alloc(size - 54, 0xf6),
     });
     const { outbox } = this;
-    if (!outbox.hasRoom(frame.length)) return outbox.admitLater(frame, signal);
+    if (!outbox.hasRoom(frame.length)) return outbox.admitLater({ frame }, signal);
     const slab = outbox.reserve(frame.length);
     const at = slab.end - frame.length;
     frame.copy(slab.bytes, at);
@@ -159,7 +160,7 @@ describe('the window', () => {
       waiting,
     );
     await bench.publish(60_000);
-    const admitted = outbox.admitLater(waiting, undefined);
+    const admitted = outbox.admitLater({ frame: waiting }, undefined);
     bench.settle(1);
     expect(await admitted).toBe(2);
     const parts: Uint8Array[] = [];
@@ -179,7 +180,7 @@ describe('the window', () => {
     encodeFrame({ kind: Kind.publish, sender, subject: 'a', data: Buffer.alloc(100_000 - 54, 0xf6) }).copy(
       large,
     );
-    outbox.admit(large);
+    outbox.admit({ frame: large });
     bench.take();
     outbox.rewind();
     bench.take();
@@ -259,5 +260,107 @@ describe('waiting for an end', () => {
     await expect(waiting).rejects.toBe('gone');
     expect(outcomes).toEqual([{ sequence: 1, receivers: 3, order: 7 }, 'gone']);
     expect(bench.outbox.unsettledFrames).toBe(1);
+  });
+});
+
+describe('a message whose data is in a file', () => {
+  const DATA = Buffer.alloc(50_000, 0x20);
+
+  /** As {@link MessageFile}, in memory. */
+  class FakeFile {
+    readonly number = 3;
+    readonly size = DATA.length;
+    readonly told: string[] = [];
+    isThere = true;
+
+    isInPlace(): boolean {
+      return this.isThere;
+    }
+
+    read(target: Uint8Array): boolean {
+      target.set(DATA);
+      return true;
+    }
+
+    remove(): void {
+      this.told.push('removed');
+    }
+
+    leave(): void {
+      this.told.push('left');
+    }
+  }
+
+  function parcel(file: FakeFile): { frame: Buffer; file: FakeFile } {
+    const data = Buffer.alloc(FILE_REFERENCE_BYTES);
+    writeFileReference(data, 0, file);
+    return { frame: encodeFrame({ kind: Kind.publish, flags: Flag.file, sender, subject: 'a', data }), file };
+  }
+
+  it('takes the room of all its bytes, and its file goes when it is settled', async () => {
+    const bench = new OutboxBench();
+    const [one, two] = [new FakeFile(), new FakeFile()];
+    expect(bench.outbox.admit(parcel(one))).toBe(1);
+    expect(bench.outbox.unsettledBytes).toBe(54 + DATA.length);
+    expect(bench.outbox.hasRoom(54 + DATA.length)).toBe(false);
+    const waiting = bench.outbox.admitLater(parcel(two), undefined);
+    expect(bench.take().map(({ size }) => size)).toEqual([54 + FILE_REFERENCE_BYTES]);
+    bench.settle(1);
+    expect([await waiting, one.told, two.told]).toEqual([2, ['removed'], []]);
+    expect(bench.outbox.unsettledBytes).toBe(54 + DATA.length);
+    await bench.publish(100);
+    bench.settle(3);
+    expect([bench.outbox.unsettledBytes, one.told, two.told]).toEqual([0, ['removed'], ['removed']]);
+  });
+
+  it('asks for haste by its bytes', () => {
+    const bench = new OutboxBench();
+    bench.outbox.admit(parcel(new FakeFile()));
+    expect(bench.take().map(({ flags }) => flags)).toEqual([Flag.file | Flag.ackSoon]);
+  });
+
+  it('has its data in the frame when it is sent again and the file is gone', () => {
+    const bench = new OutboxBench();
+    const [gone, there] = [new FakeFile(), new FakeFile()];
+    bench.outbox.grant(1_000_000);
+    bench.outbox.admit(parcel(gone));
+    bench.take();
+    bench.settle(0, { windowBytes: 1_000_000 });
+    gone.isThere = false;
+    bench.outbox.rewind();
+    const parts: Buffer[] = [];
+    bench.outbox.take({ push: (part) => parts.push(Buffer.from(part)) });
+    const whole = Buffer.concat(parts);
+    expect([frameSize(whole, 0, whole.length), readFlags(whole, 0) & ~Flag.ackSoon]).toEqual([
+      54 + DATA.length,
+      Flag.resent,
+    ]);
+    expect(whole.subarray(54).equals(DATA)).toBe(true);
+    expect([readU64(whole, At.sequence), bench.outbox.unsettledBytes, gone.told]).toEqual([
+      1,
+      whole.length,
+      ['removed'],
+    ]);
+    bench.settle(1);
+    bench.outbox.admit(parcel(there));
+    bench.take();
+    bench.outbox.rewind();
+    expect(bench.take()).toMatchObject([{ sequence: 2, size: 54 + FILE_REFERENCE_BYTES }]);
+    expect([bench.outbox.unsettledBytes, gone.told]).toEqual([54 + DATA.length, ['removed']]);
+  });
+
+  it('stays for others when the Bus closes, and goes with a publish that nobody waits for any more', async () => {
+    const bench = new OutboxBench();
+    const [sent, waiting, refused] = [new FakeFile(), new FakeFile(), new FakeFile()];
+    bench.outbox.admit(parcel(sent));
+    const controller = new AbortController();
+    const withdrawn = bench.outbox.admitLater(parcel(refused), controller.signal);
+    controller.abort('enough');
+    await expect(withdrawn).rejects.toBe('enough');
+    const rejected = bench.outbox.admitLater(parcel(waiting), undefined);
+    bench.outbox.rejectWaiting('closed');
+    bench.outbox.leave();
+    await expect(rejected).rejects.toBe('closed');
+    expect([sent.told, waiting.told, refused.told]).toEqual([['left'], ['removed'], ['removed']]);
   });
 });

@@ -36,6 +36,7 @@ beforeEach(() => {
     peerId: alice,
     inbox: { isEven: true, flush() {} } as never,
     outbox: { take() {} } as never,
+    files: {} as never,
     asker: {} as never,
     responders: {} as never,
     join: () => ({}) as never,

@@ -1,7 +1,8 @@
-// O6: a hosting process that runs out of descriptors goes on hosting, and still notices when its reign is over.
+// O6: a hosting process that runs out of descriptors goes on hosting, and still notices when its reign is over. Another peer
+// reads what comes to it.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { type ChildPeer, childPeer } from '../support/child-peer.js';
 import { busFolder, joinBus } from '../support/scratch.js';
@@ -64,3 +65,22 @@ it.runIf(canLimit)(
   },
   30_000,
 );
+
+it.runIf(canLimit)('a peer without descriptors reads large messages, whose data is in files', async () => {
+  const own = await joinBus(busFolder(), { hostThread: 'inline' });
+  const child = await childPeer(dirname(own.directory), { host: 'never' });
+  await child.run(async ({ bus, kept }) => {
+    kept.slot = await bus.subscribe('large');
+  });
+  expect(prlimit('--pid', String(child.pid), `--nofile=${LIMIT}:${LIMIT}`)).toBe(true);
+  expect(await exhaust(child)).toBe('EMFILE');
+  const texts = ['x', 'y', 'z'].map((letter) => letter.repeat(300_000));
+  for (const text of texts)
+    expect(await own.publish('large', text, { confirm: true })).toMatchObject({ receivers: 1 });
+  const read = await child.run(async ({ kept }) => {
+    const texts: string[] = [];
+    while (texts.length < 3) texts.push((await kept.slot.read({ timeout: 5_000 }))!.data as string);
+    return texts;
+  });
+  expect(read.map((text, index) => text === texts[index])).toEqual([true, true, true]);
+});

@@ -171,6 +171,12 @@ export const MUTANTS: readonly Mutant[] = [
     'this.#waiting.push(waiting);',
     'this.#waiting.unshift(waiting);',
   ),
+  one(
+    'removes the file of a message when it is sent',
+    'peer/outbox.js',
+    'slab.sent = slab.end;',
+    'slab.sent = slab.end;\n            slab.file?.remove();',
+  ),
   {
     ...one(
       'unlinks the pointer on start',

@@ -1,7 +1,14 @@
 // The folder of a simulated bus: who won which epoch, and the rosters. Winning is atomic here, as linking a file is;
 // whether the real files keep that promise is what the election tests are for.
+
+import type { MessageFile, MessageFiles } from '../../src/transport/message-files.js';
 import type { Roster, RosterEntry, RosterLog } from '../../src/transport/roster.js';
 import type { SimHost } from './sim-host.js';
+
+/** Messages of so many bytes go through files here. */
+const SHORTEST_FILED_BYTES = 2_000;
+/** …but for one in so many. */
+const FULL_EVERY = 7;
 
 /** Where a host writes its roster. */
 export interface RosterPlace {
@@ -17,6 +24,8 @@ export class SimDirectory {
   /** Of that epoch, dead or alive. */
   host: SimHost | undefined;
   readonly #rosters: SimRoster[] = [];
+  /** By name, the data of messages. */
+  readonly #files = new Map<string, Buffer>();
 
   /** Takes the epoch after `dead` for a host; false when somebody else has it. */
   win(dead: number, host: SimHost): boolean {
@@ -38,11 +47,52 @@ export class SimDirectory {
     return new Set(this.#rosters.find((roster) => roster.epoch === epoch)?.known.keys());
   }
 
+  /**
+   * Where the peer with this id puts its large messages: short ones, so that there are many; and some find no room.
+   * @param onMissing called when it is to read one that is not there
+   */
+  filesOf(owner: string, onMissing: () => void): MessageFiles {
+    let written = 0;
+    return {
+      shortest: SHORTEST_FILED_BYTES,
+      keep: (parts) => {
+        written += 1;
+        if (written % FULL_EVERY === 0) return undefined;
+        const content = Buffer.concat(parts);
+        const name = `${owner}-${written}`;
+        this.#files.set(name, content);
+        return fileOf(this.#files, name, written, content);
+      },
+      read: (sender, number, target) => {
+        const isThere = fill(target, this.#files.get(`${sender}-${number}`));
+        if (!isThere) onMissing();
+        return isThere;
+      },
+    };
+  }
+
   /** As the next host reads it: that of the last epoch below this one which opened. */
   lastRoster(below: number): Roster | undefined {
     const roster = this.#rosters.filter(({ epoch, isOpen }) => isOpen && epoch < below).at(-1);
     return roster && { epoch: roster.epoch, entries: new Map(roster.entries), order: roster.order };
   }
+}
+
+function fileOf(files: Map<string, Buffer>, name: string, number: number, content: Buffer): MessageFile {
+  return {
+    number,
+    size: content.length,
+    isInPlace: () => files.has(name),
+    read: (target) => fill(target, content),
+    remove: () => void files.delete(name),
+    leave() {},
+  };
+}
+
+function fill(target: Uint8Array, content: Buffer | undefined): boolean {
+  if (content?.length !== target.length) return false;
+  target.set(content);
+  return true;
 }
 
 /** Appending to an open file needs nothing; opening it does. Until that works nothing is on disk, and each line tries again. */

@@ -56,6 +56,7 @@ export class SimProcess {
       mayHost: options.mayHost,
       windowBytes: options.windowBytes,
       maxMessageBytes: 1 << 20,
+      files: world.directory.filesOf(this.peerId.hex, () => world.missesFile(this)),
       // nobody gives up: a machine may sleep in the meantime
       openTimeout: MAX_TIMEOUT,
       reconnectTimeout: RECONNECT_TIMEOUT,

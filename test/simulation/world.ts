@@ -2,7 +2,7 @@
 // does, and so who may rightly have missed something.
 import { MailslotError } from '../../src/errors.js';
 import { STALL_THRESHOLD } from '../../src/limits.js';
-import type { Untimed } from '../history/history.js';
+import type { Excused, Untimed } from '../history/history.js';
 import { History, type HistoryRecord } from '../history/history.js';
 import { Agenda, Rank } from './agenda.js';
 import type { Dice } from './dice.js';
@@ -40,6 +40,7 @@ export class World {
   /** For how long anybody was held, all times together, ms. */
   heldFor = 0;
   #asleepUntil = 0;
+  readonly #excused = new Set<SimProcess>();
   /** Messages that were published in long bursts, and what waits for how many. */
   #poured = 0;
   readonly #afterPoured = new Map<number, (() => void)[]>();
@@ -118,8 +119,7 @@ export class World {
     const heldBefore = thread.heldFor;
     if (threads === 'all') process.suspend(duration);
     else thread.hold(duration);
-    if (heldBefore + duration > SLOW_READING)
-      this.note({ op: 'excused', process: process.name, reason: 'stalled' });
+    if (heldBefore + duration > SLOW_READING) this.#excuse(process, 'stalled');
   }
 
   /** The lid is closed: nobody runs for so long. */
@@ -150,6 +150,12 @@ export class World {
     this.#excuse(this.processes.find(({ peerId }) => peerId.hex === id));
   }
 
+  /** The data of a message is gone before it was read: nothing but having been given up excuses that. */
+  missesFile(process: SimProcess): void {
+    this.count('missed file');
+    if (!this.#excused.has(process)) this.failures.push(`a file is gone that ${process.name} has to read`);
+  }
+
   /** A host did not wait any longer for those who are not back. */
   excuseAbsent(epoch: number): void {
     const present = this.directory.membersOf(epoch);
@@ -157,7 +163,9 @@ export class World {
       if (process.wasOpen && !present.has(process.peerId.hex)) this.#excuse(process);
   }
 
-  #excuse(process: SimProcess | undefined): void {
-    if (process?.alive) this.note({ op: 'excused', process: process.name, reason: 'late' });
+  #excuse(process: SimProcess | undefined, reason: Excused['reason'] = 'late'): void {
+    if (!process?.alive) return;
+    this.#excused.add(process);
+    this.note({ op: 'excused', process: process.name, reason });
   }
 }

@@ -1,4 +1,5 @@
 import { writeBatchHead } from '../../src/wire/batch.js';
+import { FILE_REFERENCE_BYTES, writeFileReference } from '../../src/wire/file-reference.js';
 import { BATCH_HEAD_BYTES } from '../../src/wire/frame.js';
 import { encodeValue } from '../../src/wire/values.js';
 
@@ -55,8 +56,14 @@ export function fromForm(form: unknown): unknown {
   return Object.fromEntries(entries.map(([key, value]) => [key, fromForm(value)]));
 }
 
-/** The data of a frame as it is written: a batch has an array with a head of 5 bytes. */
+/** The data of a frame as it is written: a batch has an array with a head of 5 bytes, a reference one form only. */
 export function encodeData(flags: readonly string[], form: unknown): Uint8Array {
+  if (flags.includes('file')) {
+    const [number, size] = form as [number, number];
+    const reference = Buffer.alloc(FILE_REFERENCE_BYTES);
+    writeFileReference(reference, 0, { number, size });
+    return reference;
+  }
   if (!flags.includes('batch')) return encodeValue(fromForm(form));
   const items = form as unknown[];
   const head = Buffer.alloc(BATCH_HEAD_BYTES);

@@ -1,0 +1,256 @@
+// Files `m<peer>-<number>` of a bus folder, each with the data of one large message. Its publisher writes one before the
+// message goes out and removes it when that is settled; whoever gets the message reads it at once. So its bytes are written
+// once and read once by each, where the way through the host copies them twice more for each. Where files are no help,
+// or the system will not have one, there is none, and the message goes through the host.
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  statfsSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { devNull } from 'node:os';
+import { join } from 'node:path';
+import { MESSAGE_FILE_PAUSE, SHORTEST_FILED_BYTES, STRAY_MESSAGE_AGE } from '../limits.js';
+import type { Clock } from '../util/clock.js';
+import { errnoOf } from '../util/errno.js';
+import { readFileReference, wholeFrame, wholeSize } from '../wire/file-reference.js';
+import { At } from '../wire/frame.js';
+import { type BusDirectory, ownUid, stateFolder } from './bus-directory.js';
+
+/** The data of a message that was published and is not settled. */
+export interface MessageFile {
+  readonly number: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Whether others still find it. */
+  isInPlace(): boolean;
+  /** Fills `target`, which has its size, whether others find it or not; false when that cannot be. */
+  read(target: Uint8Array): boolean;
+  /** Nobody needs it any more. */
+  remove(): void;
+  /** Its publisher leaves: it stays for those who have still to read it. */
+  leave(): void;
+}
+
+/** Where large messages go instead of through the host. */
+export interface MessageFiles {
+  /** Data of fewer bytes goes through the host. */
+  readonly shortest: number;
+  /** Puts these parts into one file; undefined where they had better go through the host. */
+  keep(parts: readonly Uint8Array[]): MessageFile | undefined;
+  /** Fills `target` with the file of another peer, which has to have exactly its size; false when that cannot be. */
+  read(sender: string, number: number, target: Uint8Array): boolean;
+}
+
+const NAME = /^m([0-9a-f]{16})-[1-9][0-9]{0,15}$/;
+// Windows has neither flag.
+const O_NOFOLLOW = constants.O_NOFOLLOW ?? 0;
+const O_NONBLOCK = constants.O_NONBLOCK ?? 0;
+
+/**
+ * File systems of Linux on which a file costs a conversation with somebody else: NFS, SMB, CIFS, FUSE, 9P, Ceph, AFS (statfs(2)).
+ */
+const REMOTE = [0x6969, 0xfe534d42, 0xff534d42, 0x65735546, 0x01021997, 0x00c36400, 0x5346414f];
+
+export class MessageFolder implements MessageFiles {
+  readonly shortest = SHORTEST_FILED_BYTES;
+  readonly #folder: string;
+  readonly #owner: string;
+  readonly #clock: Clock;
+  #written = 0;
+  /** Whether files are of use here; undefined until that matters. */
+  #isOfUse: boolean | undefined;
+  #mustChmod = false;
+  #pausedUntil = Number.NEGATIVE_INFINITY;
+
+  /** @param owner id of the peer that keeps files here */
+  constructor(bus: BusDirectory, owner: string, clock: Clock) {
+    this.#folder = stateFolder(bus);
+    this.#owner = owner;
+    this.#clock = clock;
+    reserveOne();
+  }
+
+  keep(parts: readonly Uint8Array[]): MessageFile | undefined {
+    if (this.#isOfUse === false || this.#clock.now() < this.#pausedUntil) return undefined;
+    const number = this.#written + 1;
+    const path = this.#pathOf(this.#owner, number);
+    let fd: number | undefined;
+    try {
+      this.#isOfUse ??= isLocal(this.#folder);
+      if (!this.#isOfUse) return undefined;
+      fd = openSync(path, 'wx+', 0o600);
+      if (this.#written === 0) this.#mustChmod = (fstatSync(fd).mode & 0o600) !== 0o600;
+      // an unusual umask takes the owner's own right to read it
+      if (this.#mustChmod) fchmodSync(fd, 0o600);
+      this.#written = number;
+      return new KeptFile(fd, path, number, writeAll(fd, parts));
+    } catch {
+      // a full disk will be full for the next one, too
+      this.#pausedUntil = this.#clock.now() + MESSAGE_FILE_PAUSE;
+      if (fd !== undefined) quietly(() => unlinkSync(path), fd);
+      return undefined;
+    }
+  }
+
+  read(sender: string, number: number, target: Uint8Array): boolean {
+    let fd: number | undefined;
+    try {
+      fd = openToRead(this.#pathOf(sender, number));
+      const stats = fstatSync(fd);
+      const isOurs = process.platform === 'win32' || stats.uid === ownUid();
+      return stats.isFile() && isOurs && stats.size === target.length && readAll(fd, target);
+    } catch {
+      return false;
+    } finally {
+      if (fd !== undefined) closeSync(fd);
+      reserveOne();
+    }
+  }
+
+  #pathOf(peer: string, number: number): string {
+    return join(this.#folder, `m${peer}-${number}`);
+  }
+}
+
+/**
+ * The frame that the one at `at` stands for, with the data of its file, in memory of its own; undefined when that cannot be
+ * read or makes it longer than `maxBytes`.
+ */
+export function readWholeFrame(
+  files: MessageFiles,
+  { bytes, at, size }: { bytes: Buffer; at: number; size: number },
+  maxBytes: number,
+): Buffer | undefined {
+  const reference = readFileReference(bytes, at, size);
+  if (reference === undefined || wholeSize(size, reference) > maxBytes) return undefined;
+  const frame = wholeFrame(bytes, at, size, reference);
+  const sender = frame.toString('hex', At.sender, At.sender + 8);
+  const data = frame.subarray(frame.length - reference.size);
+  return files.read(sender, reference.number, data) ? frame : undefined;
+}
+
+class KeptFile implements MessageFile {
+  readonly number: number;
+  readonly size: number;
+  readonly #path: string;
+  readonly #fd: number;
+
+  constructor(fd: number, path: string, number: number, size: number) {
+    this.#fd = fd;
+    this.#path = path;
+    this.number = number;
+    this.size = size;
+  }
+
+  isInPlace(): boolean {
+    try {
+      return statSync(this.#path).ino === fstatSync(this.#fd).ino;
+    } catch {
+      return false;
+    }
+  }
+
+  read(target: Uint8Array): boolean {
+    try {
+      return readAll(this.#fd, target);
+    } catch {
+      return false;
+    }
+  }
+
+  remove(): void {
+    quietly(() => unlinkSync(this.#path), this.#fd);
+  }
+
+  leave(): void {
+    closeSync(this.#fd);
+  }
+}
+
+/**
+ * Removes the files of peers that are not on the bus, when they are so old that nobody can have still to read them: a
+ * publisher that leaves, or dies, cannot do it. It never fails: the next time removes what is left.
+ */
+export function sweepMessageFiles(bus: BusDirectory, clock: Clock, isHere: (id: string) => boolean): void {
+  const folder = stateFolder(bus);
+  const oldest = clock.wallTime() - STRAY_MESSAGE_AGE;
+  let names: string[] = [];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    // the folder was removed: so were they
+  }
+  for (const name of names) {
+    const owner = NAME.exec(name)?.[1];
+    if (owner === undefined || isHere(owner)) continue;
+    const path = join(folder, name);
+    try {
+      if (statSync(path).mtimeMs < oldest) unlinkSync(path);
+    } catch {
+      // somebody else did it, or holds it open
+    }
+  }
+}
+
+// One for all of a thread: given up for a moment where no other descriptor is left, so that a message which has come is not
+// lost for that.
+let reserve: number | undefined;
+
+function reserveOne(): void {
+  try {
+    reserve ??= openSync(devNull, constants.O_RDONLY);
+  } catch {
+    // the next read tries again
+  }
+}
+
+function openToRead(path: string): number {
+  const flags = constants.O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+  try {
+    return openSync(path, flags);
+  } catch (error) {
+    if (errnoOf(error) !== 'EMFILE' || reserve === undefined) throw error;
+    closeSync(reserve);
+    reserve = undefined;
+    return openSync(path, flags);
+  }
+}
+
+/** Not on Windows, where nobody has measured it. */
+function isLocal(folder: string): boolean {
+  if (process.platform === 'win32') return false;
+  return process.platform !== 'linux' || !REMOTE.includes(statfsSync(folder).type);
+}
+
+function quietly(action: () => void, fd: number): void {
+  try {
+    action();
+  } catch {
+    // it is gone already, or the sweep removes it
+  }
+  closeSync(fd);
+}
+
+function writeAll(fd: number, parts: readonly Uint8Array[]): number {
+  let size = 0;
+  for (const part of parts) {
+    for (let written = 0; written < part.length; ) written += writeSync(fd, part, written);
+    size += part.length;
+  }
+  return size;
+}
+
+function readAll(fd: number, target: Uint8Array): boolean {
+  let length = 0;
+  for (let read = -1; read !== 0 && length < target.length; length += read)
+    read = readSync(fd, target, length, target.length - length, length);
+  return length === target.length;
+}
