@@ -7,7 +7,6 @@ import { tooLong } from './message-fault.js';
 export class FileMessages {
   readonly #files: MessageFiles | undefined;
   readonly #maxMessageBytes: number;
-  readonly #walker = new FrameWalker();
 
   constructor(files: MessageFiles | undefined, maxMessageBytes: number) {
     this.#files = files;
@@ -18,9 +17,11 @@ export class FileMessages {
   read(walker: FrameWalker): FrameWalker | undefined {
     const frame = this.#files && readWholeFrame(this.#files, walker, this.#maxMessageBytes);
     if (frame === undefined) return undefined;
-    this.#walker.begin(frame, 0, frame.length);
-    this.#walker.next();
-    return this.#walker;
+    // not one for all: it would keep the last of them in memory
+    const whole = new FrameWalker();
+    whole.begin(frame, 0, frame.length);
+    whole.next();
+    return whole;
   }
 }
 

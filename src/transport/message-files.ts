@@ -45,8 +45,11 @@ export interface MessageFiles {
   readonly shortest: number;
   /** Puts these parts into one file; undefined where they had better go through the host. */
   keep(parts: readonly Uint8Array[]): MessageFile | undefined;
-  /** Fills `target` with the file of another peer, which has to have exactly its size; false when that cannot be. */
-  read(sender: string, number: number, target: Uint8Array): boolean;
+  /**
+   * Reads the file of another peer, which has to have exactly `size` bytes, into `memory`, which is asked for when it has; false
+   * when that cannot be.
+   */
+  read(file: { sender: string; number: number; size: number }, memory: () => Uint8Array): boolean;
 }
 
 const NAME = /^m([0-9a-f]{16})-[1-9][0-9]{0,15}$/;
@@ -100,13 +103,13 @@ export class MessageFolder implements MessageFiles {
     }
   }
 
-  read(sender: string, number: number, target: Uint8Array): boolean {
+  read(file: { sender: string; number: number; size: number }, memory: () => Uint8Array): boolean {
     let fd: number | undefined;
     try {
-      fd = openToRead(this.#pathOf(sender, number));
+      fd = openToRead(this.#pathOf(file.sender, file.number));
       const stats = fstatSync(fd);
       const isOurs = process.platform === 'win32' || stats.uid === ownUid();
-      return stats.isFile() && isOurs && stats.size === target.length && readAll(fd, target);
+      return stats.isFile() && isOurs && stats.size === file.size && readAll(fd, memory());
     } catch {
       return false;
     } finally {
@@ -131,10 +134,13 @@ export function readWholeFrame(
 ): Buffer | undefined {
   const reference = readFileReference(bytes, at, size);
   if (reference === undefined || wholeSize(size, reference) > maxBytes) return undefined;
-  const frame = wholeFrame(bytes, at, size, reference);
-  const sender = frame.toString('hex', At.sender, At.sender + 8);
-  const data = frame.subarray(frame.length - reference.size);
-  return files.read(sender, reference.number, data) ? frame : undefined;
+  const sender = bytes.toString('hex', at + At.sender, at + At.sender + 8);
+  let frame: Buffer | undefined;
+  const memory = (): Buffer => {
+    frame = wholeFrame(bytes, at, size, reference);
+    return frame.subarray(frame.length - reference.size);
+  };
+  return files.read({ sender, ...reference }, memory) ? frame : undefined;
 }
 
 class KeptFile implements MessageFile {

@@ -63,10 +63,11 @@ export class SimDirectory {
         this.#files.set(name, content);
         return fileOf(this.#files, name, written, content);
       },
-      read: (sender, number, target) => {
-        const isThere = fill(target, this.#files.get(`${sender}-${number}`));
-        if (!isThere) onMissing();
-        return isThere;
+      read: ({ sender, number, size }, memory) => {
+        const content = this.#files.get(`${sender}-${number}`);
+        if (content?.length === size) return fill(memory(), content);
+        onMissing();
+        return false;
       },
     };
   }
@@ -89,8 +90,7 @@ function fileOf(files: Map<string, Buffer>, name: string, number: number, conten
   };
 }
 
-function fill(target: Uint8Array, content: Buffer | undefined): boolean {
-  if (content?.length !== target.length) return false;
+function fill(target: Uint8Array, content: Buffer): boolean {
   target.set(content);
   return true;
 }

@@ -37,7 +37,7 @@ const pathOf = (name: string): string => join(stateFolder(bus), name);
 
 function read(number: number, size = TEXT.length): string | undefined {
   const target = Buffer.alloc(size);
-  return folder.read(OWNER, number, target) ? target.toString() : undefined;
+  return folder.read({ sender: OWNER, number, size }, () => target) ? target.toString() : undefined;
 }
 
 describe('a message file', () => {
