@@ -35,8 +35,9 @@ import type { PublishOptions, Receipt } from './api.js';
 import { checkFlag, checkNumber, describe, isWellFormed } from './options.js';
 import { costOf, type Outbox, type Parcel } from './outbox.js';
 
+const LONGEST_BYTES_HEAD = 5;
 /** The empty options map and the head of a byte string. */
-const LONGEST_HEADS_BYTES = 2 + 5;
+const LONGEST_HEADS_BYTES = 2 + LONGEST_BYTES_HEAD;
 
 const ADMITTED = Promise.resolve();
 
@@ -49,12 +50,43 @@ export interface PublisherOptions {
   maxMessageBytes: number;
 }
 
-/** A frame's bytes in front of its body, for one subject and one length of body. */
-interface ReadyHead {
-  subject: string;
-  length: number;
-  isBytes: boolean;
-  head: Buffer;
+/** A frame's bytes in front of its body, for one subject; written once, and changed where messages differ. */
+class Head {
+  readonly subject: string;
+  /** With room for the head of a byte string behind it. */
+  readonly #memory: Buffer;
+  readonly #templateSize: number;
+  #length = -1;
+  #isBytes = false;
+  #time = 0;
+  /** As it is to be copied. */
+  bytes: Buffer;
+
+  constructor(sender: Uint8Array, subject: string) {
+    const fields = { kind: Kind.publish, sender, subject };
+    this.subject = subject;
+    this.#templateSize = headSize(fields);
+    this.#memory = Buffer.allocUnsafeSlow(this.#templateSize + LONGEST_BYTES_HEAD);
+    this.bytes = this.#memory.subarray(0, this.#templateSize);
+    writeHead(this.#memory, 0, this.#templateSize, fields);
+  }
+
+  /** Makes it that of a message with a body of so many bytes. */
+  fit(length: number, isBytes: boolean, time: number): void {
+    if (length !== this.#length || isBytes !== this.#isBytes) this.#resize(length, isBytes);
+    if (time === this.#time) return;
+    this.#time = time;
+    writeU64(this.#memory, At.time, time);
+  }
+
+  #resize(length: number, isBytes: boolean): void {
+    this.#length = length;
+    this.#isBytes = isBytes;
+    const size = this.#templateSize + (isBytes ? byteStringHeadSize(length) : 0);
+    if (isBytes) writeByteStringHead(this.#memory, this.#templateSize, length);
+    writeU32(this.#memory, At.length, size + length - PREFIX_BYTES);
+    if (size !== this.bytes.length) this.bytes = this.#memory.subarray(0, size);
+  }
 }
 
 export class Publisher {
@@ -66,9 +98,9 @@ export class Publisher {
   readonly #maxMessageBytes: number;
   /** Shorter data is below the limit of a message whatever its subject. */
   readonly #longestJoining: number;
-  /** By subject, a frame's bytes up to the data. */
-  readonly #templates = new Map<string, Buffer>();
-  #last: ReadyHead = { subject: '', length: 0, isBytes: false, head: Buffer.alloc(0) };
+  /** By subject. */
+  readonly #heads = new Map<string, Head>();
+  #last: Head | undefined;
   /** The time stamped on messages; read once per tick and slab, since reading it costs as much as the copy. */
   #time = 0;
   messages = 0;
@@ -122,16 +154,18 @@ export class Publisher {
         return true;
       }
     }
-    const head = this.#readyHead(subject, body.length, isBytes);
+    const head = this.#headOf(subject);
     if (head === undefined) return false;
-    const size = head.length + body.length;
+    head.fit(body.length, isBytes, this.#now());
+    const headBytes = head.bytes;
+    const size = headBytes.length + body.length;
     if (size > this.#maxMessageBytes || !this.#outbox.hasRoom(size)) return false;
     if (body.length >= this.#shortestFiled && this.#publishFile(subject, body, isBytes, size)) return true;
     const slab = this.#outbox.reserve(size);
     const { bytes } = slab;
     const at = slab.end - size;
-    bytes.set(head, at);
-    copyInto(bytes, at + head.length, body);
+    bytes.set(headBytes, at);
+    copyInto(bytes, at + headBytes.length, body);
     this.#outbox.seal(bytes, at, size);
     this.#outbox.openBatch(subject, { at, dataAt: at + At.subject + subject.length + 2, end: at + size });
     this.messages += 1;
@@ -163,21 +197,9 @@ export class Publisher {
     return { frame, file };
   }
 
-  /** Everything in front of the body; made once for messages in a row that differ in nothing but their bytes. */
-  #readyHead(subject: string, length: number, isBytes: boolean): Buffer | undefined {
-    const last = this.#last;
-    if (subject === last.subject && length === last.length && isBytes === last.isBytes && this.#time !== 0) {
-      return last.head;
-    }
-    const template = this.#templates.get(subject);
-    if (template === undefined) return undefined;
-    const head = Buffer.allocUnsafe(template.length + (isBytes ? byteStringHeadSize(length) : 0));
-    head.set(template);
-    if (isBytes) writeByteStringHead(head, template.length, length);
-    writeU32(head, At.length, head.length + length - PREFIX_BYTES);
-    writeU64(head, At.time, this.#now());
-    this.#last = { subject, length, isBytes, head };
-    return head;
+  #headOf(subject: string): Head | undefined {
+    if (this.#last?.subject !== subject) this.#last = this.#heads.get(subject);
+    return this.#last;
   }
 
   /** Publishes with every check, waiting for room if need be. Data is encoded before the first wait. */
@@ -186,7 +208,7 @@ export class Publisher {
     signal?.throwIfAborted();
     const parcel = this.#encode(subject, data, options);
     const size = costOf(parcel);
-    this.#keepTemplate(subject);
+    this.#keepHead(subject);
     const sequence = this.#outbox.hasRoom(size)
       ? this.#outbox.admit(parcel)
       : await this.#outbox.admitLater(parcel, signal);
@@ -232,14 +254,11 @@ export class Publisher {
     return { frame };
   }
 
-  #keepTemplate(subject: string): void {
-    if (this.#templates.has(subject)) return;
+  #keepHead(subject: string): void {
+    if (this.#heads.has(subject)) return;
     // beyond that all are dropped and made anew
-    if (this.#templates.size >= ROUTE_CACHE_SUBJECTS) this.#templates.clear();
-    const fields = { kind: Kind.publish, sender: this.#peerId.bytes, subject };
-    const template = Buffer.allocUnsafeSlow(headSize(fields));
-    writeHead(template, 0, template.length, fields);
-    this.#templates.set(subject, template);
+    if (this.#heads.size >= ROUTE_CACHE_SUBJECTS) this.#heads.clear();
+    this.#heads.set(subject, new Head(this.#peerId.bytes, subject));
   }
 
   #now(): number {
