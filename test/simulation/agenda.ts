@@ -12,6 +12,8 @@ interface Happening {
   run(): void;
 }
 
+const settled = Promise.resolve();
+
 export class Agenda {
   #now = 0;
   #serial = 0;
@@ -36,6 +38,7 @@ export class Agenda {
    */
   run(isOver: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
+      const stepLater = (): void => process.nextTick(step);
       const step = (): void => {
         try {
           const next = isOver() ? undefined : this.#take();
@@ -46,7 +49,8 @@ export class Agenda {
         } catch (error) {
           return reject(error);
         }
-        queueMicrotask(() => process.nextTick(step));
+        // as queueMicrotask does, which costs several times as much
+        void settled.then(stepLater);
       };
       process.nextTick(step);
     });

@@ -13,7 +13,8 @@ export function readPayload(data: unknown): number {
   if (typeof data === 'number') return data;
   if (!(data instanceof Uint8Array) || data.length < COUNT_BYTES) throw new Error('a message lost its data');
   const sequence = new DataView(data.buffer, data.byteOffset).getUint32(0);
-  const isWhole = data.subarray(COUNT_BYTES).every((byte) => byte === (sequence & 0xff));
-  if (!isWhole) throw new Error(`the data of message ${sequence} was changed`);
+  // a loop, because a callback for each byte was a thirtieth of all that a simulated run costs
+  for (let at = COUNT_BYTES; at < data.length; at += 1)
+    if (data[at] !== (sequence & 0xff)) throw new Error(`the data of message ${sequence} was changed`);
   return sequence;
 }

@@ -208,10 +208,11 @@ export class SimPipe implements Pipe {
 
   #read(): void {
     if (this.#state === 'gone' || this.#inbox.handlers === undefined) return;
-    const all = Buffer.concat(this.#incoming);
+    // nobody else has what arrived, so that pieces of it may be given away
+    const all = this.#incoming.length === 1 ? this.#incoming[0]! : Buffer.concat(this.#incoming);
     this.#incoming = [];
     const cut = all.length > 1 && this.#dice.chance(this.#weather.splits);
-    const chunk = Buffer.from(cut ? all.subarray(0, this.#dice.between(1, all.length - 1)) : all);
+    const chunk = cut ? all.subarray(0, this.#dice.between(1, all.length - 1)) : all;
     if (cut) {
       this.#site.count('split');
       this.#incoming.push(all.subarray(chunk.length));
