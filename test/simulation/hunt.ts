@@ -26,7 +26,7 @@ for (const [index, mutant] of MUTANTS.entries()) {
   if (kind === 'bulk' && !FOUND_IN_BULK.includes(mutant.name)) continue;
   const own = join(folder, `${kind}-${index}`);
   mkdirSync(own, { mode: 0o700 });
-  process.send!(await hunt(mutant, plant(mutant, root, own), own));
+  process.send!(await hunt(mutant, await plant(mutant, root, own), own));
 }
 
 async function hunt({ name, elections, firstSeed = 1 }: Mutant, dist: string, own: string): Promise<Find> {
