@@ -58,7 +58,7 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
   const files = new MessageFolder(bus, hostId.hex, clock);
   let sweeping: Timer | undefined;
   const sweep = (): void => {
-    sweepMessageFiles(bus, clock, (id) => relay?.has(id) ?? true);
+    sweepMessageFiles(bus, clock, (id) => relay?.needsFilesOf(id) ?? true);
     sweeping = clock.setTimer(MESSAGE_SWEEP_INTERVAL, sweep);
   };
   void closed.then(() => {

@@ -182,10 +182,10 @@ class KeptFile implements MessageFile {
 }
 
 /**
- * Removes the files of peers that are not on the bus, when they are so old that nobody can have still to read them: a
+ * Removes the files of peers of which nobody needs any, when they are so old that nobody can have still to read them: a
  * publisher that leaves, or dies, cannot do it. It never fails: the next time removes what is left.
  */
-export function sweepMessageFiles(bus: BusDirectory, clock: Clock, isHere: (id: string) => boolean): void {
+export function sweepMessageFiles(bus: BusDirectory, clock: Clock, isNeeded: (id: string) => boolean): void {
   const folder = stateFolder(bus);
   const oldest = clock.wallTime() - STRAY_MESSAGE_AGE;
   let names: string[] = [];
@@ -196,7 +196,7 @@ export function sweepMessageFiles(bus: BusDirectory, clock: Clock, isHere: (id: 
   }
   for (const name of names) {
     const owner = NAME.exec(name)?.[1];
-    if (owner === undefined || isHere(owner)) continue;
+    if (owner === undefined || isNeeded(owner)) continue;
     const path = join(folder, name);
     try {
       if (statSync(path).mtimeMs < oldest) unlinkSync(path);
