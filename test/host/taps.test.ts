@@ -1,0 +1,40 @@
+// What the host reads for taps: the data of large messages is in files, and reading one holds up everybody.
+import { expect, it } from 'vitest';
+import { FILE_REFERENCE_BYTES, writeFileReference } from '../../src/wire/file-reference.js';
+import { encodeFrame, Flag, Kind } from '../../src/wire/frame.js';
+import { encodeValue } from '../../src/wire/values.js';
+import type { BenchPeer } from './relay-bench.js';
+import { RelayBench } from './relay-bench.js';
+
+function tap(peer: BenchPeer, pattern: string): void {
+  const fields = { kind: Kind.query, sender: peer.id.bytes, sequence: 1, subject: '$tap', ttl: 60_000 };
+  peer.send(encodeFrame({ ...fields, data: Buffer.from(encodeValue({ pattern })) }));
+}
+
+function publishFile(peer: BenchPeer, subject: string, number: number): void {
+  const data = Buffer.alloc(FILE_REFERENCE_BYTES);
+  writeFileReference(data, 0, { number, size: 200_000 });
+  const fields = { kind: Kind.publish, flags: Flag.file, sender: peer.id.bytes, sequence: number };
+  peer.send(encodeFrame({ ...fields, subject, data }));
+}
+
+it('is what a tap wants, and not what the peer that taps publishes itself', () => {
+  const read: number[] = [];
+  const bench = new RelayBench({
+    files: {
+      shortest: 200_000,
+      keep: () => undefined,
+      read: ({ number }, memory) => {
+        memory().fill(0xf6);
+        return read.push(number) > 0;
+      },
+    },
+  });
+  const tapping = bench.join('t');
+  tap(tapping, 'a');
+  const publisher = bench.join('p');
+  publishFile(publisher, 'b', 1);
+  publishFile(publisher, 'a', 2);
+  publishFile(tapping, 'a', 3);
+  expect(read).toEqual([2]);
+});
