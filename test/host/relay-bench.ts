@@ -8,6 +8,11 @@ import type { Pipe } from '../../src/transport/pipe.js';
 import { writeBatchHead } from '../../src/wire/batch.js';
 import { cancelFrame, controlFrame, type Join, readControl, type SlotSpec } from '../../src/wire/control.js';
 import {
+  FILE_REFERENCE_BYTES,
+  type FileReference,
+  writeFileReference,
+} from '../../src/wire/file-reference.js';
+import {
   At,
   BATCH_HEAD_BYTES,
   encodeFrame,
@@ -234,6 +239,15 @@ export class BenchPeer {
       subject,
     };
     return encodeFrame({ ...fields, data: Buffer.concat([head, ...items]) });
+  }
+
+  /** The next message, with its data in a file. */
+  filed(subject: string, file: FileReference): Buffer {
+    const data = Buffer.alloc(FILE_REFERENCE_BYTES);
+    writeFileReference(data, 0, file);
+    this.#sequence += 1;
+    const fields = { kind: Kind.publish, flags: Flag.file, sender: this.id.bytes, sequence: this.#sequence };
+    return encodeFrame({ ...fields, subject, data });
   }
 
   publish(subject: string, data: unknown, flags = 0): void {

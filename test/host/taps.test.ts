@@ -1,7 +1,6 @@
 // What the host reads for taps: the data of large messages is in files, and reading one holds up everybody.
 import { expect, it } from 'vitest';
-import { FILE_REFERENCE_BYTES, writeFileReference } from '../../src/wire/file-reference.js';
-import { encodeFrame, Flag, Kind } from '../../src/wire/frame.js';
+import { encodeFrame, Kind } from '../../src/wire/frame.js';
 import { encodeValue } from '../../src/wire/values.js';
 import type { BenchPeer } from './relay-bench.js';
 import { RelayBench } from './relay-bench.js';
@@ -9,13 +8,6 @@ import { RelayBench } from './relay-bench.js';
 function tap(peer: BenchPeer, pattern: string): void {
   const fields = { kind: Kind.query, sender: peer.id.bytes, sequence: 1, subject: '$tap', ttl: 60_000 };
   peer.send(encodeFrame({ ...fields, data: Buffer.from(encodeValue({ pattern })) }));
-}
-
-function publishFile(peer: BenchPeer, subject: string, number: number): void {
-  const data = Buffer.alloc(FILE_REFERENCE_BYTES);
-  writeFileReference(data, 0, { number, size: 200_000 });
-  const fields = { kind: Kind.publish, flags: Flag.file, sender: peer.id.bytes, sequence: number };
-  peer.send(encodeFrame({ ...fields, subject, data }));
 }
 
 it('is what a tap wants, and not what the peer that taps publishes itself', () => {
@@ -33,8 +25,8 @@ it('is what a tap wants, and not what the peer that taps publishes itself', () =
   const tapping = bench.join('t');
   tap(tapping, 'a');
   const publisher = bench.join('p');
-  publishFile(publisher, 'b', 1);
-  publishFile(publisher, 'a', 2);
-  publishFile(tapping, 'a', 3);
+  const size = 200_000;
+  publisher.send(publisher.filed('b', { number: 1, size }), publisher.filed('a', { number: 2, size }));
+  tapping.send(tapping.filed('a', { number: 3, size }));
   expect(read).toEqual([2]);
 });
