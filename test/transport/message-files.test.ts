@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { MESSAGE_FILE_PAUSE, STRAY_MESSAGE_AGE } from '../../src/limits.js';
+import { MAX_MESSAGE_FILES, MESSAGE_FILE_PAUSE, STRAY_MESSAGE_AGE } from '../../src/limits.js';
 import { type BusDirectory, openBusDirectory, stateFolder } from '../../src/transport/bus-directory.js';
 import { MessageFolder, sweepMessageFiles } from '../../src/transport/message-files.js';
 import { ManualClock } from '../support/manual-clock.js';
@@ -94,6 +94,15 @@ it('where no file can be written there is none, and nothing is left; a moment la
   const torn = { length: 4 } as Uint8Array;
   const hadRoom = new MessageFolder(bus, 'c0c1c2c3c4c5c6c7', clock);
   expect([hadRoom.keep([...PARTS, torn]), names()]).toEqual([undefined, []]);
+});
+
+it.runIf(process.platform !== 'win32')('there are never more than so many at once', () => {
+  const files = Array.from({ length: MAX_MESSAGE_FILES }, () => folder.keep(PARTS)!);
+  expect([files.at(-1)?.number, folder.keep(PARTS)]).toEqual([MAX_MESSAGE_FILES, undefined]);
+  files[0]!.remove();
+  expect([folder.keep(PARTS)?.number, folder.keep(PARTS)]).toEqual([MAX_MESSAGE_FILES + 1, undefined]);
+  files[1]!.leave();
+  expect(folder.keep(PARTS)?.number).toBe(MAX_MESSAGE_FILES + 2);
 });
 
 describe('the sweep', () => {
