@@ -140,9 +140,11 @@ export const FILE_RETRY_INTERVAL = 20;
 export const STRAY_FILE_AGE = 60_000;
 /** Data from this size on goes through a file where that is possible; measured. */
 export const SHORTEST_FILED_BYTES = 128 * KiB;
+/** A peer has so many such files under way, twice what fits into a window: each takes a descriptor of its process, which needs some itself. */
+export const MAX_MESSAGE_FILES = 64;
 /** After a file could not be written, messages go through the host for so long. */
 export const MESSAGE_FILE_PAUSE = 1_000;
-/** A file this old whose publisher is not on the bus has been read by all; a member of a group may still have to hand it on. */
+/** A file this old whose publisher is not on the bus has been read by all, unless a member of a group still holds its message. */
 export const STRAY_MESSAGE_AGE = 600_000;
 /** …and how often a host looks for them. */
 export const MESSAGE_SWEEP_INTERVAL = 60_000;

@@ -4,6 +4,7 @@
 //
 // Invariant: the data of a message is never decoded here.
 import { MAX_FRAME_BYTES, WINDOW_BYTES_MAX, WINDOW_FRAMES } from '../limits.js';
+import { messageSize } from '../wire/file-reference.js';
 import { At, Flag, FrameFault, Kind, toPosition } from '../wire/frame.js';
 import { FrameWalker } from '../wire/frame-walker.js';
 import { isPeerIdAt } from '../wire/peer-id.js';
@@ -136,7 +137,10 @@ export class Forwarding {
     walker.stampOrder(this.#orders.last + 1);
     this.#orders.last += count;
     sender.relayed = sequence;
-    sender.relayedBytes += size;
+    // with what is in its file: that is what its receivers have to hold
+    sender.relayedBytes += messageSize(bytes, at, size);
+    // many of them fit into one chunk, which is looked at when all of it has gone out
+    if (flags & Flag.file) checkUnsettled(sender);
     if (flags & (Flag.noEcho | Flag.hasTo)) targets = this.#narrow(targets, session, flags, bytes, at);
     if (flags & Flag.retain && !this.#options.retained.keep(sender, bytes.subarray(at, at + size))) {
       refuseRetained(sender, this.#orders.last);
@@ -190,10 +194,11 @@ export class Forwarding {
     const { sender } = session;
     if (sender === undefined) return;
     this.#options.settling.relayed(sender);
-    if (sender.unsettledBytes > WINDOW_BYTES_MAX + MAX_FRAME_BYTES) {
-      throw new FrameFault(
-        `${sender.unsettledBytes} bytes are unsettled; a window is ${WINDOW_BYTES_MAX} at most`,
-      );
-    }
+    checkUnsettled(sender);
   }
+}
+
+function checkUnsettled({ unsettledBytes }: Sender): void {
+  if (unsettledBytes <= WINDOW_BYTES_MAX + MAX_FRAME_BYTES) return;
+  throw new FrameFault(`${unsettledBytes} bytes are unsettled; a window is ${WINDOW_BYTES_MAX} at most`);
 }

@@ -115,6 +115,16 @@ export class Groups {
     }
   }
 
+  /** Whether a message of this sender may still have to go to another member. */
+  holdsOf(key: string): boolean {
+    for (const { first, again } of this.#holdings.values()) {
+      if ((first.get(key)?.length ?? 0) > 0) return true;
+      for (const held of again.values())
+        if (held.some(({ sender }) => peerKey(sender.peerId) === key)) return true;
+    }
+    return false;
+  }
+
   /** A peer, or one slot of it, takes nothing any more: what it has not taken goes to other members, oldest first. */
   leave(session: Session, slot?: Registration): void {
     const holdings = this.#holdings.get(session);

@@ -57,6 +57,10 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
   if (!reign.stillReigns()) return undefined;
   const files = new MessageFolder(bus, hostId.hex, clock);
   let sweeping: Timer | undefined;
+  const sweep = (): void => {
+    sweepMessageFiles(bus, clock, (id) => relay?.needsFilesOf(id) ?? true);
+    sweeping = clock.setTimer(MESSAGE_SWEEP_INTERVAL, sweep);
+  };
   void closed.then(() => {
     roster.close();
     sweeping?.cancel();
@@ -71,6 +75,8 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
     onOpen: (previous, absent) => {
       relay?.openGate(previous, absent);
       void reign.prune(epoch);
+      // at once: on a bus of programs that run for seconds no host lives long enough for a second time
+      sweep();
     },
   });
   relay = new Relay({
@@ -86,11 +92,6 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
   });
   relay.retainIn(new RetainedFile(bus, epoch, clock), readRetained(bus, epoch));
   relay.keepWillsIn(new RetainedFile(bus, epoch, clock, 'w'), readWills(bus, epoch));
-  const sweep = (): void => {
-    sweepMessageFiles(bus, clock, (id) => relay?.has(id) ?? true);
-    sweeping = clock.setTimer(MESSAGE_SWEEP_INTERVAL, sweep);
-  };
-  sweeping = clock.setTimer(MESSAGE_SWEEP_INTERVAL, sweep);
   reign.serve();
   gate.start();
   const closing = new Closing(relay, reign, () => end(undefined));

@@ -196,9 +196,10 @@ export class Relay {
     return this.#sessions.size;
   }
 
-  /** Whether the peer with this id has a link. */
-  has(id: string): boolean {
-    return this.#sessions.has(peerKeyAt(Buffer.from(id, 'hex'), 0));
+  /** Whether somebody may need what the peer with this id has left in files: itself, or a member of a group. */
+  needsFilesOf(id: string): boolean {
+    const key = peerKeyAt(Buffer.from(id, 'hex'), 0);
+    return this.#sessions.has(key) || this.#groups.holdsOf(key);
   }
 
   /** Keeps last values in this store from now on, and those that an earlier host has left. To be called once, at first. */

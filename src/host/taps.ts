@@ -79,15 +79,19 @@ export class Taps {
   /** Copies what was relayed of these frames; a tap does not see its own. */
   copy(from: Session | undefined, bytes: Buffer, start: number, end: number): void {
     const frames: { subject: string; part: Buffer | undefined }[] = [];
+    const others = this.#taps.filter((tap) => tap.session !== from);
     for (let at = start; at < end; ) {
       const size = frameSize(bytes, at, end);
-      if (isRelayed(bytes, at))
-        frames.push({ subject: readSubject(bytes, at), part: this.#partOf(bytes, at, size) });
+      if (isRelayed(bytes, at)) {
+        const subject = readSubject(bytes, at);
+        // not what nobody wants: its data may have to be read from a file
+        if (others.some((tap) => isWanted(tap, subject)))
+          frames.push({ subject, part: this.#partOf(bytes, at, size) });
+      }
       at += size;
     }
     if (frames.length === 0) return;
-    for (const tap of this.#taps) {
-      if (tap.session === from) continue;
+    for (const tap of others) {
       const wanted = frames.filter(({ subject }) => isWanted(tap, subject)).map(({ part }) => part);
       const parts = wanted.filter((part) => part !== undefined);
       tap.dropped += wanted.length - parts.length;

@@ -331,9 +331,12 @@ export class Outbox {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  /** The Bus is closed: what is not settled is left to those who have still to read it. */
+  /** The Bus is closed: what is not settled is left to those who have still to read it, which is nobody where it was never sent. */
   leave(): void {
-    for (const { file } of this.#slabs) file?.leave();
+    for (const { file, sent, rewound } of this.#slabs) {
+      if (sent > 0 || rewound) file?.leave();
+      else file?.remove();
+    }
   }
 
   /** Rejects everybody who waits, for room or for a receipt. The window itself is kept. */

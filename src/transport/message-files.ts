@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { devNull } from 'node:os';
 import { join } from 'node:path';
-import { MESSAGE_FILE_PAUSE, SHORTEST_FILED_BYTES, STRAY_MESSAGE_AGE } from '../limits.js';
+import { MAX_MESSAGE_FILES, MESSAGE_FILE_PAUSE, SHORTEST_FILED_BYTES, STRAY_MESSAGE_AGE } from '../limits.js';
 import type { Clock } from '../util/clock.js';
 import { errnoOf } from '../util/errno.js';
 import { readFileReference, wholeFrame, wholeSize } from '../wire/file-reference.js';
@@ -68,6 +68,8 @@ export class MessageFolder implements MessageFiles {
   readonly #owner: string;
   readonly #clock: Clock;
   #written = 0;
+  /** Each has a descriptor. */
+  #kept = 0;
   /** Whether files are of use here; undefined until that matters. */
   #isOfUse: boolean | undefined;
   #mustChmod = false;
@@ -82,7 +84,8 @@ export class MessageFolder implements MessageFiles {
   }
 
   keep(parts: readonly Uint8Array[]): MessageFile | undefined {
-    if (this.#isOfUse === false || this.#clock.now() < this.#pausedUntil) return undefined;
+    if (this.#isOfUse === false || this.#kept >= MAX_MESSAGE_FILES) return undefined;
+    if (this.#clock.now() < this.#pausedUntil) return undefined;
     const number = this.#written + 1;
     const path = this.#pathOf(this.#owner, number);
     let fd: number | undefined;
@@ -94,7 +97,9 @@ export class MessageFolder implements MessageFiles {
       // an unusual umask takes the owner's own right to read it
       if (this.#mustChmod) fchmodSync(fd, 0o600);
       this.#written = number;
-      return new KeptFile(fd, path, number, writeAll(fd, parts));
+      const size = writeAll(fd, parts);
+      this.#kept += 1;
+      return new KeptFile({ fd, path, number, size, onClosed: () => this.#closed() });
     } catch {
       // a full disk will be full for the next one, too
       this.#pausedUntil = this.#clock.now() + MESSAGE_FILE_PAUSE;
@@ -116,6 +121,10 @@ export class MessageFolder implements MessageFiles {
       if (fd !== undefined) closeSync(fd);
       reserveOne();
     }
+  }
+
+  #closed(): void {
+    this.#kept -= 1;
   }
 
   #pathOf(peer: string, number: number): string {
@@ -143,22 +152,28 @@ export function readWholeFrame(
   return files.read({ sender, ...reference }, memory) ? frame : undefined;
 }
 
+interface KeptFileParts {
+  fd: number;
+  path: string;
+  number: number;
+  size: number;
+  onClosed(): void;
+}
+
 class KeptFile implements MessageFile {
   readonly number: number;
   readonly size: number;
-  readonly #path: string;
-  readonly #fd: number;
+  readonly #parts: KeptFileParts;
 
-  constructor(fd: number, path: string, number: number, size: number) {
-    this.#fd = fd;
-    this.#path = path;
-    this.number = number;
-    this.size = size;
+  constructor(parts: KeptFileParts) {
+    this.#parts = parts;
+    this.number = parts.number;
+    this.size = parts.size;
   }
 
   isInPlace(): boolean {
     try {
-      return statSync(this.#path).ino === fstatSync(this.#fd).ino;
+      return statSync(this.#parts.path).ino === fstatSync(this.#parts.fd).ino;
     } catch {
       return false;
     }
@@ -166,26 +181,29 @@ class KeptFile implements MessageFile {
 
   read(target: Uint8Array): boolean {
     try {
-      return readAll(this.#fd, target);
+      return readAll(this.#parts.fd, target);
     } catch {
       return false;
     }
   }
 
   remove(): void {
-    quietly(() => unlinkSync(this.#path), this.#fd);
+    const { fd, path, onClosed } = this.#parts;
+    onClosed();
+    quietly(() => unlinkSync(path), fd);
   }
 
   leave(): void {
-    closeSync(this.#fd);
+    this.#parts.onClosed();
+    closeSync(this.#parts.fd);
   }
 }
 
 /**
- * Removes the files of peers that are not on the bus, when they are so old that nobody can have still to read them: a
+ * Removes the files of peers of which nobody needs any, when they are so old that nobody can have still to read them: a
  * publisher that leaves, or dies, cannot do it. It never fails: the next time removes what is left.
  */
-export function sweepMessageFiles(bus: BusDirectory, clock: Clock, isHere: (id: string) => boolean): void {
+export function sweepMessageFiles(bus: BusDirectory, clock: Clock, isNeeded: (id: string) => boolean): void {
   const folder = stateFolder(bus);
   const oldest = clock.wallTime() - STRAY_MESSAGE_AGE;
   let names: string[] = [];
@@ -196,7 +214,7 @@ export function sweepMessageFiles(bus: BusDirectory, clock: Clock, isHere: (id: 
   }
   for (const name of names) {
     const owner = NAME.exec(name)?.[1];
-    if (owner === undefined || isHere(owner)) continue;
+    if (owner === undefined || isNeeded(owner)) continue;
     const path = join(folder, name);
     try {
       if (statSync(path).mtimeMs < oldest) unlinkSync(path);

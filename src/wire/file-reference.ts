@@ -43,6 +43,12 @@ export function wholeSize(size: number, reference: FileReference): number {
   return size - FILE_REFERENCE_BYTES + reference.size;
 }
 
+/** Bytes of the message at `at`, wherever its data is. */
+export function messageSize(bytes: Uint8Array, at: number, size: number): number {
+  const reference = readFlags(bytes, at) & Flag.file ? readFileReference(bytes, at, size) : undefined;
+  return reference === undefined ? size : wholeSize(size, reference);
+}
+
 /**
  * The frame that this one stands for, in memory of its own that begins where the content of long bytes comes to lie on a
  * multiple of 8. Its data, the last `reference.size` bytes, is for the caller to fill in.

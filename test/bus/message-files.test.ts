@@ -1,9 +1,9 @@
 // Large messages go through files of the bus folder, and nobody notices but by the time it takes.
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bus, Message, Slot } from 'mailslot';
 import { describe, expect, it } from 'vitest';
-import { SHORTEST_FILED_BYTES } from '../../src/limits.js';
+import { SHORTEST_FILED_BYTES, STRAY_MESSAGE_AGE } from '../../src/limits.js';
 import { FILE_REFERENCE_BYTES, writeFileReference } from '../../src/wire/file-reference.js';
 import { Flag, Kind } from '../../src/wire/frame.js';
 import { childPeer } from '../support/child-peer.js';
@@ -213,4 +213,15 @@ it('without a folder to write to, large messages go through the host', async () 
   rmSync(join(publisher!.directory, 'state'), { recursive: true });
   for (const number of [1, 2, 3]) await publisher!.publish('a', bytes(number));
   expect(await takeNumbers(slot, 3)).toEqual([1, 2, 3]);
+});
+
+it('what programs have left that were killed goes when the next one hosts, for however short a time', async () => {
+  const directory = busFolder();
+  const last = await joinBus(directory, { hostThread: 'inline' });
+  const left = join(last.directory, 'state', 'm0123456789abcdef-1');
+  writeFileSync(left, 'data');
+  utimesSync(left, new Date(), new Date(Date.now() - STRAY_MESSAGE_AGE - 1_000));
+  await last.close();
+  await joinBus(directory, { hostThread: 'inline' });
+  await eventually(() => !existsSync(left), 'its removal');
 });

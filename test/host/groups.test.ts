@@ -247,3 +247,20 @@ it('a message that is sent again after a take-over is acknowledged by itself', (
   acknowledgeOne(one, one.messages[0]!.order);
   expect(settledUpTo(publisher)).toBe(5);
 });
+
+describe('the files of a publisher that has left', () => {
+  it('are needed for as long as a member holds a message of it, also one that had it second', () => {
+    const bench = new RelayBench();
+    const publisher = bench.join('p');
+    const one = member(bench, '1', 'g@a');
+    const needed = (): boolean => bench.relay.needsFilesOf(publisher.name);
+    publisher.publish('a', 0);
+    publisher.sayGoodbye();
+    expect(needed()).toBe(true);
+    const two = member(bench, '2', 'g@a');
+    one.crash();
+    expect([dataOf(two), needed()]).toEqual([[0], true]);
+    acknowledgeOne(two, two.messages[0]!.order);
+    expect(needed()).toBe(false);
+  });
+});

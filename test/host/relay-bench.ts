@@ -3,9 +3,15 @@
 import { Gate } from '../../src/host/gate.js';
 import { Relay } from '../../src/host/relay.js';
 import { memoryPipePair } from '../../src/transport/memory-pipe.js';
+import type { MessageFiles } from '../../src/transport/message-files.js';
 import type { Pipe } from '../../src/transport/pipe.js';
 import { writeBatchHead } from '../../src/wire/batch.js';
 import { cancelFrame, controlFrame, type Join, readControl, type SlotSpec } from '../../src/wire/control.js';
+import {
+  FILE_REFERENCE_BYTES,
+  type FileReference,
+  writeFileReference,
+} from '../../src/wire/file-reference.js';
 import {
   At,
   BATCH_HEAD_BYTES,
@@ -48,6 +54,8 @@ export interface BenchOptions {
   /** Name of the peer in the host's process. */
   owner?: string;
   stillReigns?: () => boolean;
+  /** Where the data of large messages is. */
+  files?: MessageFiles;
 }
 
 export class RelayBench {
@@ -58,7 +66,7 @@ export class RelayBench {
   readonly #gate: Gate | undefined;
 
   /** @param options.noted gets what the roster is told; then there is a gate, which waits for {@link openGate} */
-  constructor({ opened = true, noted, owner, stillReigns }: BenchOptions = {}) {
+  constructor({ opened = true, noted, owner, stillReigns, files }: BenchOptions = {}) {
     this.#gate = noted && this.#makeGate(noted);
     this.relay = new Relay({
       clock: this.clock,
@@ -66,6 +74,7 @@ export class RelayBench {
       hostId: HOST_ID,
       ownerId: owner === undefined ? undefined : idNamed(owner),
       gate: this.#gate,
+      files,
       ...(stillReigns ? { stillReigns } : {}),
     });
     if (opened) this.relay.openGate(EPOCH - 1);
@@ -230,6 +239,15 @@ export class BenchPeer {
       subject,
     };
     return encodeFrame({ ...fields, data: Buffer.concat([head, ...items]) });
+  }
+
+  /** The next message, with its data in a file. */
+  filed(subject: string, file: FileReference): Buffer {
+    const data = Buffer.alloc(FILE_REFERENCE_BYTES);
+    writeFileReference(data, 0, file);
+    this.#sequence += 1;
+    const fields = { kind: Kind.publish, flags: Flag.file, sender: this.id.bytes, sequence: this.#sequence };
+    return encodeFrame({ ...fields, subject, data });
   }
 
   publish(subject: string, data: unknown, flags = 0): void {

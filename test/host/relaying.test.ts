@@ -1,6 +1,6 @@
 // The relay hands messages on: to whom, in which order, and as the very bytes that came.
 import { describe, expect, it } from 'vitest';
-import { HOST_FLUSH_GRACE, SILENCE_TIMEOUT } from '../../src/limits.js';
+import { HOST_FLUSH_GRACE, MAX_FRAME_BYTES, SILENCE_TIMEOUT, WINDOW_BYTES_MAX } from '../../src/limits.js';
 import type { Settled, SlotSpec } from '../../src/wire/control.js';
 import { At, Flag, writeU64 } from '../../src/wire/frame.js';
 import { isPending } from '../support/waiting.js';
@@ -177,6 +177,18 @@ describe('what breaks the protocol', () => {
     expect(left!.data).toMatchObject({ id: bad.name, cause: 'refused' });
     good.publish('a', 'still here');
     expect(receiver.messages.at(-1)!.data).toBe('still here');
+  });
+
+  it('more bytes in files than a window has, also in one chunk, reach nobody', () => {
+    const bench = new RelayBench();
+    const [bad, receiver] = [bench.join('bad'), bench.join('r', 'a')];
+    const size = MAX_FRAME_BYTES - 1_024;
+    bad.send(bad.filed('a', { number: 1, size }));
+    bad.send(bad.filed('a', { number: 2, size: WINDOW_BYTES_MAX }));
+    expect(receiver.messages).toHaveLength(2);
+    bad.send(...[3, 4, 5].map((number) => bad.filed('a', { number, size })));
+    expect(bad.of('goaway')[0]!.data).toMatchObject({ reason: expect.stringContaining('unsettled') });
+    expect(receiver.messages).toHaveLength(2);
   });
 
   it('a message before JOIN ends the link', () => {

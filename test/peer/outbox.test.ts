@@ -353,6 +353,7 @@ describe('a message whose data is in a file', () => {
     const bench = new OutboxBench();
     const [sent, waiting, refused] = [new FakeFile(), new FakeFile(), new FakeFile()];
     bench.outbox.admit(parcel(sent));
+    bench.take();
     const controller = new AbortController();
     const withdrawn = bench.outbox.admitLater(parcel(refused), controller.signal);
     controller.abort('enough');
@@ -362,5 +363,16 @@ describe('a message whose data is in a file', () => {
     bench.outbox.leave();
     await expect(rejected).rejects.toBe('closed');
     expect([sent.told, waiting.told, refused.told]).toEqual([['left'], ['removed'], ['removed']]);
+  });
+
+  it('goes with a Bus that closes before it could send it', () => {
+    const bench = new OutboxBench();
+    const [unsent, again] = [new FakeFile(), new FakeFile()];
+    bench.outbox.admit(parcel(again));
+    bench.take();
+    bench.outbox.rewind();
+    bench.outbox.admit(parcel(unsent));
+    bench.outbox.leave();
+    expect([again.told, unsent.told]).toEqual([['left'], ['removed']]);
   });
 });
