@@ -145,7 +145,7 @@ export const MAX_MESSAGE_FILES = 64;
 /** After a file could not be written, messages go through the host for so long. */
 export const MESSAGE_FILE_PAUSE = 1_000;
 /** A file this old whose publisher is not on the bus has been read by all, unless a member of a group still holds its message. */
-export const STRAY_MESSAGE_AGE = 600_000;
+export const STRAY_MESSAGE_AGE = 60_000;
 /** …and how often a host looks for them. */
 export const MESSAGE_SWEEP_INTERVAL = 60_000;
 
