@@ -7,13 +7,12 @@ import { SHORTEST_FILED_BYTES, STRAY_MESSAGE_AGE } from '../../src/limits.js';
 import { FILE_REFERENCE_BYTES, writeFileReference } from '../../src/wire/file-reference.js';
 import { Flag, Kind } from '../../src/wire/frame.js';
 import { childPeer } from '../support/child-peer.js';
+import { usesMessageFiles } from '../support/message-files.js';
 import { rawPeer } from '../support/raw-peer.js';
 import { busFolder, busOf, joinBus } from '../support/scratch.js';
 import { EventLog, eventually, takeData } from '../support/waiting.js';
 
 const LARGE = SHORTEST_FILED_BYTES;
-/** Where nobody writes files, the messages come all the same. */
-const usesFiles = process.platform !== 'win32';
 
 const filesOf = ({ directory }: Bus): string[] =>
   readdirSync(join(directory, 'state')).filter((name) => name.startsWith('m'));
@@ -41,7 +40,7 @@ describe('the file of a large message', () => {
     await takeData(other, 2);
     await eventually(() => slot.info.messageCount === 2, 'both messages');
     // the first one is taken, the second waits
-    if (usesFiles) await eventually(() => filesOf(one!).length === 1, 'the removal of the first');
+    if (usesMessageFiles) await eventually(() => filesOf(one!).length === 1, 'the removal of the first');
     expect(await takeNumbers(slot, 2)).toEqual([1, 2]);
     await allRemoved(one!);
   });
@@ -52,7 +51,7 @@ describe('the file of a large message', () => {
     const [short, text, list] = ['short', 'x'.repeat(LARGE), { list: [3, 'y'.repeat(LARGE)] }];
     for (const data of [short, text, list, bytes(3)]) await publisher!.publish('a', data);
     await eventually(() => slot.info.messageCount === 4, 'all messages');
-    if (usesFiles) expect(filesOf(publisher!).length).toBe(3);
+    if (usesMessageFiles) expect(filesOf(publisher!).length).toBe(3);
     expect(await takeNumbers(slot, 4)).toEqual([short, text, list, 3]);
     await allRemoved(publisher!);
   });

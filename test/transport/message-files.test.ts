@@ -16,10 +16,9 @@ import { MAX_MESSAGE_FILES, MESSAGE_FILE_PAUSE, STRAY_MESSAGE_AGE } from '../../
 import { type BusDirectory, openBusDirectory, stateFolder } from '../../src/transport/bus-directory.js';
 import { MessageFolder, sweepMessageFiles } from '../../src/transport/message-files.js';
 import { ManualClock } from '../support/manual-clock.js';
+import { usesMessageFiles } from '../support/message-files.js';
 import { busFolder } from '../support/scratch.js';
 
-/** Nobody writes files on Windows. */
-const writesFiles = process.platform !== 'win32';
 const OWNER = 'b0b1b2b3b4b5b6b7';
 const PARTS = [Buffer.from('some '), Buffer.from('parts')];
 const TEXT = 'some parts';
@@ -42,7 +41,7 @@ function read(number: number, size = TEXT.length): string | undefined {
   return folder.read({ sender: OWNER, number, size }, () => target) ? target.toString() : undefined;
 }
 
-describe.runIf(writesFiles)('a message file', () => {
+describe.runIf(usesMessageFiles)('a message file', () => {
   it('has the parts one behind the other, for its user alone', () => {
     const file = folder.keep(PARTS)!;
     expect([file.number, file.size, names()]).toEqual([1, TEXT.length, [`m${OWNER}-1`]]);
@@ -91,14 +90,14 @@ it('where no file can be written there is none, and nothing is left; a moment la
   mkdirSync(stateFolder(bus), { mode: 0o700 });
   expect(folder.keep(PARTS)).toBeUndefined();
   clock.advance(MESSAGE_FILE_PAUSE);
-  if (writesFiles) expect(folder.keep(PARTS)?.number).toBe(1);
+  if (usesMessageFiles) expect(folder.keep(PARTS)?.number).toBe(1);
   for (const name of names()) rmSync(pathOf(name));
   const torn = { length: 4 } as Uint8Array;
   const hadRoom = new MessageFolder(bus, 'c0c1c2c3c4c5c6c7', clock);
   expect([hadRoom.keep([...PARTS, torn]), names()]).toEqual([undefined, []]);
 });
 
-it.runIf(writesFiles)('there are never more than so many at once', () => {
+it.runIf(usesMessageFiles)('there are never more than so many at once', () => {
   const files = Array.from({ length: MAX_MESSAGE_FILES }, () => folder.keep(PARTS)!);
   expect([files.at(-1)?.number, folder.keep(PARTS)]).toEqual([MAX_MESSAGE_FILES, undefined]);
   files[0]!.remove();
@@ -129,7 +128,7 @@ describe('the sweep', () => {
   });
 });
 
-it.runIf(writesFiles)('an umask that takes everything leaves its user the right to read', () => {
+it.runIf(usesMessageFiles)('an umask that takes everything leaves its user the right to read', () => {
   const script = `
     process.umask(0o777);
     const { openBusDirectory } = await import('./src/transport/bus-directory.ts');
