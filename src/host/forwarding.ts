@@ -138,7 +138,7 @@ export class Forwarding {
     this.#orders.last += count;
     sender.relayed = sequence;
     // with what is in its file: that is what its receivers have to hold
-    sender.relayedBytes += messageSize(bytes, at, size);
+    sender.relayedBytes += flags & Flag.file ? messageSize(bytes, at, size) : size;
     // many of them fit into one chunk, which is looked at when all of it has gone out
     if (flags & Flag.file) checkUnsettled(sender);
     if (flags & (Flag.noEcho | Flag.hasTo)) targets = this.#narrow(targets, session, flags, bytes, at);

@@ -75,6 +75,7 @@ export class Relay {
   /** For frames that cross chunks. */
   readonly #frameMemory = new SpareBuffers(SPARE_FRAME_BYTES);
   readonly #gate: Gate | undefined;
+  readonly #stillReigns: () => boolean;
   readonly #onPeersChanged: ((count: number) => void) | undefined;
   #serial = 0;
 
@@ -83,6 +84,7 @@ export class Relay {
     this.#clock = clock;
     this.#hostId = hostId;
     this.#gate = gate;
+    this.#stillReigns = options.stillReigns ?? (() => true);
     this.#onPeersChanged = options.onPeersChanged;
     const sessions = (): Iterable<Session> => this.#sessions.values();
     const touch = (sender: Sender): void => this.#settling.touch(sender);
@@ -196,8 +198,12 @@ export class Relay {
     return this.#sessions.size;
   }
 
-  /** Whether somebody may need what the peer with this id has left in files: itself, or a member of a group. */
+  /**
+   * Whether somebody may need what the peer with this id has left in files: itself, or a member of a group. A host that was
+   * replaced while it slept cannot know.
+   */
   needsFilesOf(id: string): boolean {
+    if (!this.#stillReigns()) return true;
     const key = peerKeyAt(Buffer.from(id, 'hex'), 0);
     return this.#sessions.has(key) || this.#groups.holdsOf(key);
   }

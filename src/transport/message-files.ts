@@ -4,12 +4,10 @@
 // or the system will not have one, there is none, and the message goes through the host.
 import {
   closeSync,
-  constants,
   fchmodSync,
   fstatSync,
   openSync,
   readdirSync,
-  readSync,
   statfsSync,
   statSync,
   unlinkSync,
@@ -23,6 +21,7 @@ import { errnoOf } from '../util/errno.js';
 import { readFileReference, wholeFrame, wholeSize } from '../wire/file-reference.js';
 import { At } from '../wire/frame.js';
 import { type BusDirectory, ownUid, stateFolder } from './bus-directory.js';
+import { READ_FLAGS, readFully } from './file-bytes.js';
 
 /** The data of a message that was published and is not settled. */
 export interface MessageFile {
@@ -53,10 +52,6 @@ export interface MessageFiles {
 }
 
 const NAME = /^m([0-9a-f]{16})-[1-9][0-9]{0,15}$/;
-// Windows has neither flag.
-const O_NOFOLLOW = constants.O_NOFOLLOW ?? 0;
-const O_NONBLOCK = constants.O_NONBLOCK ?? 0;
-
 /**
  * File systems of Linux on which a file costs a conversation with somebody else: NFS, SMB, CIFS, FUSE, 9P, Ceph, AFS (statfs(2)).
  */
@@ -114,7 +109,7 @@ export class MessageFolder implements MessageFiles {
       fd = openToRead(this.#pathOf(file.sender, file.number));
       const stats = fstatSync(fd);
       const isOurs = process.platform === 'win32' || stats.uid === ownUid();
-      return stats.isFile() && isOurs && stats.size === file.size && readAll(fd, memory());
+      return stats.isFile() && isOurs && stats.size === file.size && fills(fd, memory());
     } catch {
       return false;
     } finally {
@@ -181,7 +176,7 @@ class KeptFile implements MessageFile {
 
   read(target: Uint8Array): boolean {
     try {
-      return readAll(this.#parts.fd, target);
+      return fills(this.#parts.fd, target);
     } catch {
       return false;
     }
@@ -230,21 +225,20 @@ let reserve: number | undefined;
 
 function reserveOne(): void {
   try {
-    reserve ??= openSync(devNull, constants.O_RDONLY);
+    reserve ??= openSync(devNull, 'r');
   } catch {
     // the next read tries again
   }
 }
 
 function openToRead(path: string): number {
-  const flags = constants.O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
   try {
-    return openSync(path, flags);
+    return openSync(path, READ_FLAGS);
   } catch (error) {
     if (errnoOf(error) !== 'EMFILE' || reserve === undefined) throw error;
     closeSync(reserve);
     reserve = undefined;
-    return openSync(path, flags);
+    return openSync(path, READ_FLAGS);
   }
 }
 
@@ -272,9 +266,6 @@ function writeAll(fd: number, parts: readonly Uint8Array[]): number {
   return size;
 }
 
-function readAll(fd: number, target: Uint8Array): boolean {
-  let length = 0;
-  for (let read = -1; read !== 0 && length < target.length; length += read)
-    read = readSync(fd, target, length, target.length - length, length);
-  return length === target.length;
+function fills(fd: number, target: Uint8Array): boolean {
+  return readFully(fd, target) === target.length;
 }

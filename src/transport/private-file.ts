@@ -2,7 +2,6 @@
 // name by a hard link, which exactly one of many contenders gets. Read without following links.
 import {
   closeSync,
-  constants,
   fchmodSync,
   fstatSync,
   fsync,
@@ -21,10 +20,8 @@ import { STRAY_FILE_AGE } from '../limits.js';
 import type { Clock } from '../util/clock.js';
 import { errnoOf, patiently, unless } from '../util/errno.js';
 import { type BusDirectory, ownUid, stateFolder, unsafe } from './bus-directory.js';
+import { READ_FLAGS } from './file-bytes.js';
 
-// Windows has neither flag.
-const O_NOFOLLOW = constants.O_NOFOLLOW ?? 0;
-const O_NONBLOCK = constants.O_NONBLOCK ?? 0;
 // What opening a symbolic link gives with O_NOFOLLOW; the second one on FreeBSD.
 const LOOP = ['ELOOP', 'EMLINK'];
 const STRAY = /^t[0-9a-f]{16}$/;
@@ -58,9 +55,8 @@ export async function createLinked(
  * @throws MAILSLOT_UNSAFE_DIRECTORY when it is a link or no plain file, or open or belongs to others
  */
 export async function readPrivate(path: string, maxBytes: number, clock: Clock): Promise<Buffer | undefined> {
-  const flags = constants.O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
   try {
-    const fd = await unless(['ENOENT'], () => patiently(clock, () => openSync(path, flags)));
+    const fd = await unless(['ENOENT'], () => patiently(clock, () => openSync(path, READ_FLAGS)));
     return fd === undefined ? undefined : readChecked(path, fd, maxBytes);
   } catch (error) {
     if (LOOP.includes(errnoOf(error) ?? '')) throw unsafe(path, 'is a symbolic link');

@@ -4,12 +4,10 @@
 // host's matter (host/retained.ts).
 import {
   closeSync,
-  constants,
   fchmodSync,
   fstatSync,
   openSync,
   readdirSync,
-  readSync,
   renameSync,
   rmSync,
   writeSync,
@@ -18,10 +16,9 @@ import { join } from 'node:path';
 import { MAX_RETAINED_FILE_BYTES } from '../limits.js';
 import type { Clock } from '../util/clock.js';
 import { type BusDirectory, ownUid, stateFolder } from './bus-directory.js';
+import { READ_FLAGS, readFully } from './file-bytes.js';
 import { newDraft } from './private-file.js';
 
-// Windows does not have it.
-const O_NOFOLLOW = constants.O_NOFOLLOW ?? 0;
 const NAME = /^([rw])([1-9][0-9]{0,14})$/;
 
 /** Which of the files: values or wills. */
@@ -113,24 +110,17 @@ function epochsIn(folder: string, letter: Letter, below: number): number[] {
 function readOwn(path: string): Buffer {
   let fd: number | undefined;
   try {
-    fd = openSync(path, constants.O_RDONLY | O_NOFOLLOW);
+    fd = openSync(path, READ_FLAGS);
     const stats = fstatSync(fd);
     const isOurs = process.platform === 'win32' || (stats.uid === ownUid() && (stats.mode & 0o077) === 0);
     if (!stats.isFile() || !isOurs || stats.size > MAX_RETAINED_FILE_BYTES) return Buffer.alloc(0);
-    return readAll(fd, stats.size);
+    const bytes = Buffer.allocUnsafe(stats.size);
+    return bytes.subarray(0, readFully(fd, bytes));
   } catch {
     return Buffer.alloc(0);
   } finally {
     if (fd !== undefined) closeSync(fd);
   }
-}
-
-function readAll(fd: number, size: number): Buffer {
-  const bytes = Buffer.allocUnsafe(size);
-  let length = 0;
-  for (let read = -1; read !== 0 && length < size; length += read)
-    read = readSync(fd, bytes, length, size - length, null);
-  return bytes.subarray(0, length);
 }
 
 function writeAll(fd: number, parts: readonly Uint8Array[]): number {

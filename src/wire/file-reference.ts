@@ -43,9 +43,9 @@ export function wholeSize(size: number, reference: FileReference): number {
   return size - FILE_REFERENCE_BYTES + reference.size;
 }
 
-/** Bytes of the message at `at`, wherever its data is. */
+/** Bytes of the message at `at`, whose frame has {@link Flag.file}, with its data; of one that says nothing useful, its own. */
 export function messageSize(bytes: Uint8Array, at: number, size: number): number {
-  const reference = readFlags(bytes, at) & Flag.file ? readFileReference(bytes, at, size) : undefined;
+  const reference = readFileReference(bytes, at, size);
   return reference === undefined ? size : wholeSize(size, reference);
 }
 

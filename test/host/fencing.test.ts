@@ -20,3 +20,13 @@ it('a host that was replaced while it slept writes nothing any more: no message,
   expect([publisher.closed, receiver.closed]).toEqual([true, true]);
   expect(bench.relay.peers).toBe(0);
 });
+
+it('a host that was replaced while it slept takes no files for those of peers that are gone', () => {
+  let reigns = true;
+  const bench = new RelayBench({ stillReigns: () => reigns });
+  const present = bench.join('p').id.hex;
+  const unknown = 'b0b1b2b3b4b5b6b7';
+  expect([present, unknown].map((id) => bench.relay.needsFilesOf(id))).toEqual([true, false]);
+  reigns = false;
+  expect([present, unknown].map((id) => bench.relay.needsFilesOf(id))).toEqual([true, true]);
+});
