@@ -63,6 +63,8 @@ export const QUEUED_SLICE_OVERHEAD_BYTES = 128;
  * Without it the loop would run on in microtasks until the window is full, and only then would Node write.
  */
 export const PACE_BYTES = 192 * KiB;
+/** …and after so many where it publishes much, which goes through files: measured, the larger they are the cheaper. */
+export const FILED_PACE_BYTES = 448 * KiB;
 
 /** Lazy acknowledgements and SETTLED frames wait at most this long. */
 export const LAZY_ACK_DELAY = 250;
@@ -138,7 +140,7 @@ export const FILE_RETRY_TIMEOUT = 1_000;
 export const FILE_RETRY_INTERVAL = 20;
 /** A private file this old belongs to a process that died before it could link or remove it. */
 export const STRAY_FILE_AGE = 60_000;
-/** Data from this size on goes through a file where that is possible; measured. */
+/** Data of a message or batch from this size on goes through a file where that is possible; measured. */
 export const SHORTEST_FILED_BYTES = 128 * KiB;
 /** A peer has so many such files under way, twice what fits into a window: each takes a descriptor of its process, which needs some itself. */
 export const MAX_MESSAGE_FILES = 64;
@@ -168,6 +170,8 @@ export const MAX_DIRECTORY_BYTES = 4 * KiB;
 /** The longest delay a timer of Node takes, and so the longest time-out; a longer one would fire at once. */
 export const MAX_TIMEOUT = 0x7fff_ffff;
 
+/** Free memory that a receiver keeps for the batches that it reads from files: four of them. */
+export const SPARE_BATCH_BYTES = 2 * MiB + 64 * KiB;
 /** Free memory that a publisher keeps for its next messages: two windows. */
 export const SPARE_SLAB_BYTES = 2 * WINDOW_BYTES_MAX;
 /** Free memory that a host keeps for frames that cross chunks: two windows of one busy publisher. */

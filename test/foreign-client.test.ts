@@ -115,6 +115,29 @@ describe.skipIf(process.platform === 'win32')('a foreign client', () => {
     expect((await slot.read())!.data).toBe('short');
   });
 
+  it('gets and sends several messages in one frame, whose data is in a file', async () => {
+    const slot = await subscribe('from.it');
+    await client.join({ slots: [{ id: 1, role: 'slot', pattern: 'to.it', new: true }] });
+    const texts = Array.from({ length: 60 }, (_, number) => String(number).repeat(10_000));
+    for (const text of texts) void bus.publish('to.it', text);
+    const found: unknown[] = [];
+    let filed = 0;
+    while (found.length < texts.length) {
+      const frame = await client.next(0);
+      if (frame.flags & FILE) filed += 1;
+      const data = frame.flags & FILE ? client.readFile(frame) : frame.data;
+      found.push(...(frame.flags & BATCH ? (data as Buffer[]).map((item) => client.read(item)) : [data]));
+      client.send({ kind: 5, data: [{ sender: Buffer.from(frame.sender, 'hex'), upTo: found.length }] });
+    }
+    expect(found).toEqual(texts);
+    expect(filed > 0).toBe(usesMessageFiles);
+    client.sendBatchFile({ sequence: 1, subject: 'from.it' }, 1, ['one', { two: 2 }]);
+    client.sendBatchFile({ sequence: 3, subject: 'from.it' }, 2, [3]);
+    const data = [];
+    for (let i = 0; i < 3; i += 1) data.push((await slot.read())!.data);
+    expect(data).toEqual(['one', { two: 2 }, 3]);
+  });
+
   it('opens and closes slots', async () => {
     await client.join();
     client.send({ kind: 12, data: { do: 'open', id: 7, role: 'slot', pattern: 'late' } });

@@ -3,6 +3,9 @@
 // by itself (settling.ts); a message that is handed out again holds its publisher's account back on its own.
 //
 // Invariant: every message that is kept here is held by exactly one member, which is on the bus and not stalled.
+
+import { MAX_FRAME_BYTES } from '../limits.js';
+import { type MessageFiles, readWholeFrame } from '../transport/message-files.js';
 import type { Clock } from '../util/clock.js';
 import { Ring } from '../util/ring.js';
 import { splitBatch } from '../wire/batch.js';
@@ -14,17 +17,19 @@ import {
   type SingleAcknowledgement,
 } from '../wire/control.js';
 import { hasExpired } from '../wire/expiry.js';
-import { At, Flag, readFlags, readSubject, readU64 } from '../wire/frame.js';
+import { At, Flag, messageCount, readFlags, readSubject, readU64 } from '../wire/frame.js';
 import { type PeerId, peerKey, peerKeyAt } from '../wire/peer-id.js';
 import type { Outlet } from './outlet.js';
 import { type Grouping, Targets } from './routes.js';
 import type { Sender } from './sender.js';
-import type { Registration, Session } from './session.js';
+import { gapFrame, type Registration, type Session } from './session.js';
 
 export interface GroupsOptions {
   clock: Clock;
   hostId: PeerId;
   outlet: Outlet;
+  /** Where the messages of some batches are; without it they are lost. */
+  files: MessageFiles | undefined;
   membersOf(subject: string, group: string): readonly Registration[];
   /** The settled sequence of this sender may have risen. */
   touch(sender: Sender): void;
@@ -65,7 +70,9 @@ export class Groups {
   hand(sender: Sender, targets: Targets, slice: Buffer): void {
     // it may stay here for long, and its chunk is read into again
     if (!(readFlags(slice, 0) & Flag.batch)) return this.#handOne(sender, targets, Buffer.from(slice));
-    for (const frame of splitBatch(slice, 0, slice.length)) {
+    const batch = this.#wholeBatch(slice);
+    if (batch === undefined) return this.#lose(targets, slice);
+    for (const frame of splitBatch(batch, 0, batch.length)) {
       // a batch that comes again may have been settled in part
       if (readU64(frame, At.sequence) > sender.told)
         this.#handOne(sender, assignMembers(targets.grouping!), frame);
@@ -83,6 +90,23 @@ export class Groups {
       }
       this.#options.outlet.post(session, this.#encode({ slots: idsOf(slots) }));
       this.#options.outlet.post(session, frame);
+    }
+  }
+
+  #wholeBatch(slice: Buffer): Buffer | undefined {
+    const { files } = this.#options;
+    if (!(readFlags(slice, 0) & Flag.file)) return slice;
+    return files && readWholeFrame(files, { bytes: slice, at: 0, size: slice.length }, MAX_FRAME_BYTES);
+  }
+
+  /** Nobody can read the file of this batch any more. */
+  #lose({ grouping }: Targets, batch: Buffer): void {
+    const { plain, chosen = [] } = grouping!;
+    // who had got some of it before an earlier host died is not known here
+    const missed = readFlags(batch, 0) & Flag.resent ? undefined : messageCount(batch, 0);
+    for (const { id, session } of [...chosen, ...plain]) {
+      if (session.stalled) session.miss(id, missed);
+      else this.#options.outlet.post(session, gapFrame(this.#options.hostId, id, missed));
     }
   }
 

@@ -14,7 +14,7 @@ import type { Presence } from './presence.js';
 import type { Registrations } from './registrations.js';
 import type { Retained } from './retained.js';
 import type { Services } from './services.js';
-import type { Session } from './session.js';
+import { gapFrame, type Session } from './session.js';
 import type { Settling } from './settling.js';
 import type { Standby } from './standby.js';
 
@@ -105,7 +105,7 @@ export class Joining {
     const { hostId, outlet } = this.#options;
     for (const { id, role, new: isNew } of session.join?.slots ?? []) {
       if (role !== 'slot' || isNew !== false) continue;
-      outlet.post(session, controlFrame('GAP', hostId.bytes, { id }));
+      outlet.post(session, gapFrame(hostId, id, undefined));
     }
   }
 }

@@ -104,6 +104,7 @@ export class Relay {
       clock,
       hostId,
       outlet,
+      files: options.files,
       membersOf: (subject, group) => routes.membersOf(subject, group),
       touch,
     });

@@ -3,7 +3,7 @@
 import type { Pipe } from '../transport/pipe.js';
 import { PartQueue } from '../util/part-queue.js';
 import { RecentMap } from '../util/recent-map.js';
-import type { Join } from '../wire/control.js';
+import { controlFrame, type Join } from '../wire/control.js';
 import type { PeerId } from '../wire/peer-id.js';
 import type { OpenQuery } from './query-table.js';
 import type { Sender } from './sender.js';
@@ -106,4 +106,9 @@ export class Session {
     this.#sentBytes += this.#parts.bytes;
     this.pipe.write(this.#parts.take(), onWritten);
   }
+}
+
+/** Says that so many messages are missing in a slot; undefined when nobody knows how many. */
+export function gapFrame(hostId: PeerId, id: number, missed: number | undefined): Buffer {
+  return controlFrame('GAP', hostId.bytes, missed === undefined ? { id } : { id, missed });
 }

@@ -1,12 +1,11 @@
 // Stalled peers: what becomes of one that does not take what it is sent. Nobody waits for it, what it does not get is
 // counted slot by slot, and it is told when it comes to itself. Who is stalled is for others to judge (heartbeat.ts).
-import { controlFrame } from '../wire/control.js';
 import { Flag, frameSize, messageCount, readFlags, readSubject } from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
 import type { Groups } from './groups.js';
 import type { Outlet } from './outlet.js';
 import type { Routes } from './routes.js';
-import type { Session } from './session.js';
+import { gapFrame, type Session } from './session.js';
 import type { Settling } from './settling.js';
 import type { Standby } from './standby.js';
 
@@ -40,8 +39,7 @@ export class Stalls {
     session.stalled = false;
     session.stuck = false;
     for (const [id, missed] of session.missed) {
-      const notice = missed === undefined ? { id } : { id, missed };
-      outlet.post(session, controlFrame('GAP', hostId.bytes, notice));
+      outlet.post(session, gapFrame(hostId, id, missed));
     }
     session.missed.clear();
     standby.consider(session);

@@ -78,7 +78,7 @@ export class Taps {
 
   /** Copies what was relayed of these frames; a tap does not see its own. */
   copy(from: Session | undefined, bytes: Buffer, start: number, end: number): void {
-    const frames: { subject: string; part: Buffer | undefined }[] = [];
+    const frames: { subject: string; part: Buffer | undefined; count: number }[] = [];
     const others = this.#taps.filter((tap) => tap.session !== from);
     for (let at = start; at < end; ) {
       const size = frameSize(bytes, at, end);
@@ -86,15 +86,18 @@ export class Taps {
         const subject = readSubject(bytes, at);
         // not what nobody wants: its data may have to be read from a file
         if (others.some((tap) => isWanted(tap, subject)))
-          frames.push({ subject, part: this.#partOf(bytes, at, size) });
+          frames.push({ subject, part: this.#partOf(bytes, at, size), count: messageCount(bytes, at) });
       }
       at += size;
     }
     if (frames.length === 0) return;
     for (const tap of others) {
-      const wanted = frames.filter(({ subject }) => isWanted(tap, subject)).map(({ part }) => part);
-      const parts = wanted.filter((part) => part !== undefined);
-      tap.dropped += wanted.length - parts.length;
+      const parts: Buffer[] = [];
+      for (const { subject, part, count } of frames) {
+        if (!isWanted(tap, subject)) continue;
+        if (part === undefined) tap.dropped += count;
+        else parts.push(part);
+      }
       if (parts.length > 0) this.#send(tap, parts);
     }
   }

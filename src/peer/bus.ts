@@ -124,6 +124,7 @@ export class OpenBus implements Bus {
     const send = (frame: Uint8Array): boolean => this.#connection.session?.send(frame) ?? false;
     this.#outbox = new Outbox({
       windowBytes: options.windowBytes,
+      files: options.files,
       onPending: () => this.#connection.session?.scheduleFlush(),
       onFull: () => this.#flushSlab(),
       onStarving: () => void send(controlFrame('ACK', peerId.bytes, [], { flags: Flag.ackSoon })),

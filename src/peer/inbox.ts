@@ -156,8 +156,8 @@ export class Inbox {
       this.#delivery = delivery;
     }
     if (delivery.slots.length === 0) return from;
-    if (walker.flags & Flag.batch) this.#deliverBatch(delivery, walker, from, hold);
-    else if (walker.flags & Flag.file) this.#refuseUnread(from, delivery.slots, walker);
+    if (walker.flags & Flag.file) this.#refuseUnread(from, delivery.slots, walker);
+    else if (walker.flags & Flag.batch) this.#deliverBatch(delivery, walker, from, hold);
     else this.#deliver(delivery, walker, from, hold);
     return from;
   }
@@ -351,7 +351,7 @@ export class Inbox {
   }
 
   #refuseUnread(from: SenderRecord, slots: readonly OpenSlot[], walker: FrameWalker): undefined {
-    this.#refuse(from, slots, 1, fileFault(walker, this.#options.maxMessageBytes));
+    this.#refuse(from, slots, walker.count, fileFault(walker, this.#options.maxMessageBytes));
   }
 
   #forgetDeliveries(): void {

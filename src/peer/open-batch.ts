@@ -5,27 +5,35 @@ import { copyInto } from '../wire/byte-copies.js';
 import { At, BATCH_HEAD_BYTES, Flag, PREFIX_BYTES, writeU32 } from '../wire/frame.js';
 import { byteStringHeadSize, writeByteStringHead } from '../wire/values.js';
 
-/** Longer data stays a frame of its own: moving the first message would cost more than a header does. */
-const LONGEST_JOINING_BYTES = 4 * 1024;
-
 export class OpenBatch {
   /** What the frame is about; no subject is empty, so this is when none is open. */
   subject = '';
   /** Where the frame begins. */
   at = 0;
+  /** …and its data. */
+  dataAt = 0;
   #bytes: Uint8Array = new Uint8Array(0);
-  #dataAt = 0;
   #count = 0;
   #end = 0;
+  #longest = 0;
 
-  /** @param dataAt where the data of the frame from `at` to `end` begins */
-  open(subject: string, bytes: Uint8Array, frame: { at: number; dataAt: number; end: number }): void {
+  /**
+   * @param dataAt where the data of the frame from `at` to `end` begins
+   * @param longest longer data is not for a batch
+   */
+  open(
+    subject: string,
+    bytes: Uint8Array,
+    frame: { at: number; dataAt: number; end: number },
+    longest: number,
+  ): void {
     const { at, dataAt, end } = frame;
-    if (end - dataAt > LONGEST_JOINING_BYTES) return;
+    if (end - dataAt > longest) return;
+    this.#longest = longest;
     this.subject = subject;
     this.#bytes = bytes;
     this.at = at;
-    this.#dataAt = dataAt;
+    this.dataAt = dataAt;
     this.#count = 1;
     this.#end = end;
   }
@@ -33,10 +41,10 @@ export class OpenBatch {
   /** How many bytes more the frame has with this message in it; 0 when that is too long to join. */
   costOf(body: Uint8Array, isBytes: boolean): number {
     const data = body.length + (isBytes ? byteStringHeadSize(body.length) : 0);
-    if (data > LONGEST_JOINING_BYTES) return 0;
+    if (data > this.#longest) return 0;
     const cost = batchItemSize(data);
     if (this.#count > 1) return cost;
-    const first = this.#end - this.#dataAt;
+    const first = this.#end - this.dataAt;
     return cost + BATCH_HEAD_BYTES + batchItemSize(first) - first;
   }
 
@@ -53,20 +61,22 @@ export class OpenBatch {
     return this.#end;
   }
 
-  /** Nothing joins any more: the frame's length and count are written, and it may be sent. */
-  close(): void {
-    if (this.#count > 1) {
-      writeU32(this.#bytes, this.at + At.length, this.#end - this.at - PREFIX_BYTES);
-      writeBatchHead(this.#bytes, this.#dataAt, this.#count);
+  /** Nothing joins any more: the frame's length and count are written, and it may be sent. Returns its bytes, if it is a batch. */
+  close(): number {
+    const size = this.#count > 1 ? this.#end - this.at : 0;
+    if (size > 0) {
+      writeU32(this.#bytes, this.at + At.length, size - PREFIX_BYTES);
+      writeBatchHead(this.#bytes, this.dataAt, this.#count);
     }
     this.subject = '';
     this.#count = 0;
+    return size;
   }
 
   /** Makes room in front of the first message's data, and flags the frame. */
   #becomeBatch(): void {
     const bytes = this.#bytes;
-    const start = this.#dataAt;
+    const start = this.dataAt;
     const length = this.#end - start;
     const moved = start + BATCH_HEAD_BYTES + batchItemSize(length) - length;
     bytes.copyWithin(moved, start, this.#end);

@@ -2,49 +2,40 @@
 // they can be sent again after a take-over. It knows the window, not the link: whoever has one takes the bytes.
 //
 //   slabs   [ settled | unsettled, sent | unsettled, not sent ][ … ]      waiting: publishes without room
-//                      └ #settled        └ slab.sent            └ slab.end
+//                      └ #settled
 import { MailslotError } from '../errors.js';
-import { OUTBOX_WINDOWS, SPARE_SLAB_BYTES, WINDOW_FRAMES } from '../limits.js';
-import type { MessageFile } from '../transport/message-files.js';
+import {
+  FILED_PACE_BYTES,
+  OUTBOX_WINDOWS,
+  PACE_BYTES,
+  SHORTEST_FILED_BYTES,
+  SPARE_SLAB_BYTES,
+  WINDOW_FRAMES,
+} from '../limits.js';
+import type { MessageFile, MessageFiles } from '../transport/message-files.js';
 import { SpareBuffers } from '../util/spare-buffers.js';
 import type { Settled, SettledReceipt } from '../wire/control.js';
-import { wholeFrame, wholeSize } from '../wire/file-reference.js';
-import {
-  At,
-  Flag,
-  frameSize,
-  messageCount,
-  readFlags,
-  readU64,
-  writeU16,
-  writeU32,
-  writeU64,
-} from '../wire/frame.js';
+import { wholeSize } from '../wire/file-reference.js';
+import { At, Flag, writeU32, writeU64 } from '../wire/frame.js';
 import { OpenBatch } from './open-batch.js';
+import { Slab } from './slab.js';
 
 /** Room for many small messages in one write; larger messages get a slab of their own. */
 const SLAB_BYTES = 64 * 1024;
+/** …and for what a publisher with much to say publishes in one turn: that may go through a file. */
+const LARGE_SLAB_BYTES = FILED_PACE_BYTES + 64 * 1024;
+/** Messages that are shorter on average, guess: their turns are long enough with fewer bytes. */
+const SHORTEST_LARGE_BYTES = 256;
+/** Longer data stays a frame of its own: moving the first message would cost more than a header does. */
+const LONGEST_JOINING_BYTES = 4 * 1024;
+/** …but where that leads to a file. */
+const LONGEST_FILED_ITEM_BYTES = SHORTEST_FILED_BYTES;
 
 /**
  * So often in a window of bytes an acknowledgement is asked for. With twice, a publisher of messages of 1 MiB has to
  * wait for two of them; four times gave a tenth more at that size, within the noise of the machine.
  */
 const ASKS_PER_WINDOW = 4;
-
-interface Slab {
-  bytes: Buffer;
-  /** Where the first unsettled frame begins. */
-  start: number;
-  /** Up to where it was handed to the link. */
-  sent: number;
-  end: number;
-  /** Sequence of its last frame. */
-  last: number;
-  /** It was sent again: what was sent first may settle it while it is still being written, so it is not reused. */
-  rewound: boolean;
-  /** Where the data of its only frame is. */
-  file: MessageFile | undefined;
-}
 
 /** A message that is to be admitted. */
 export interface Parcel {
@@ -72,6 +63,8 @@ interface Confirm {
 
 export interface OutboxOptions {
   windowBytes: number;
+  /** Where long batches go; undefined: through the host, like everything else. */
+  files?: MessageFiles | undefined;
   /** There are bytes to take; called once until {@link Outbox.take}. */
   onPending(): void;
   /** A slab is full: its bytes should be taken before more are written. */
@@ -104,10 +97,21 @@ export class Outbox {
   #urgentUpTo = 0;
   #pending = false;
   readonly #batch = new OpenBatch();
+  readonly #files: MessageFiles | undefined;
+  readonly #shortestFiled: number;
+  /** Whether slabs are large. */
+  #isLarge = false;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
     this.#windowBytes = options.windowBytes;
+    this.#files = options.files;
+    this.#shortestFiled = options.files?.shortest ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Bytes after which a program that publishes without a pause should let I/O have its turn. */
+  get paceBytes(): number {
+    return this.#isLarge ? FILED_PACE_BYTES : PACE_BYTES;
   }
 
   /** The sequence of the first message that a new host would be sent. */
@@ -139,7 +143,7 @@ export class Outbox {
    * calls {@link seal}. Only after {@link hasRoom}.
    */
   reserve(size: number): { readonly bytes: Buffer; readonly end: number } {
-    this.#batch.close();
+    this.#closeBatch();
     let slab = this.#newest;
     if (slab === undefined || slab.end + size > slab.bytes.length) slab = this.#addSlab(size);
     slab.end += size;
@@ -156,13 +160,11 @@ export class Outbox {
     const { frame, file } = parcel;
     const { length } = frame;
     if (file !== undefined) {
-      const slab = this.#pushSlab(frame);
-      slab.end = length;
-      slab.file = file;
+      this.#pushSlab(new Slab(frame, file));
       return this.seal(frame, 0, costOf(parcel));
     }
     if (length > SLAB_BYTES) {
-      this.#pushSlab(Buffer.from(frame.buffer)).end = length;
+      this.#pushSlab(new Slab(Buffer.from(frame.buffer))).end = length;
       return this.seal(frame, 0, length);
     }
     const { bytes, end } = this.reserve(length);
@@ -182,7 +184,8 @@ export class Outbox {
 
   /** Lets messages on this subject {@link join} the frame that was sealed last, until it is sent. */
   openBatch(subject: string, frame: { at: number; dataAt: number; end: number }): void {
-    this.#batch.open(subject, this.#newest!.bytes, frame);
+    const { bytes } = this.#newest!;
+    this.#batch.open(subject, bytes, frame, this.#isLarge ? LONGEST_FILED_ITEM_BYTES : LONGEST_JOINING_BYTES);
   }
 
   /**
@@ -273,38 +276,16 @@ export class Outbox {
   /** Takes what was not sent yet, as slices that stay as they are until settled. */
   take(queue: { push(part: Uint8Array): void }): void {
     this.#pending = false;
-    this.#batch.close();
-    for (let index = this.#slabs.length - 1; index >= 0; index -= 1) {
-      if (this.#slabs[index]!.sent < this.#slabs[index]!.end) continue;
-      return this.#takeFrom(index + 1, queue);
-    }
-    this.#takeFrom(0, queue);
+    this.#closeBatch();
+    let first = this.#slabs.length;
+    while (first > 0 && this.#slabs[first - 1]!.sent < this.#slabs[first - 1]!.end) first -= 1;
+    for (const slab of this.#slabs.slice(first)) slab.takeFrom(queue);
   }
 
   /** The link is new: everything unsettled is to be sent again, marked as such, before anything else. */
   rewind(): void {
-    for (const slab of this.#slabs) {
-      this.#fillIn(slab);
-      for (let at = slab.start; at < slab.sent; at += frameSize(slab.bytes, at, slab.end)) {
-        writeU16(slab.bytes, at + At.flags, readFlags(slab.bytes, at) | Flag.resent);
-      }
-      slab.sent = slab.start;
-      slab.rewound = true;
-    }
+    for (const slab of this.#slabs) slab.rewind();
     if (this.#slabs.length > 0) this.#options.onPending();
-  }
-
-  /** A file that was removed with the folder of the bus cannot be read any more: its message goes through the host. */
-  #fillIn(slab: Slab): void {
-    const { bytes, file } = slab;
-    if (file === undefined || file.isInPlace()) return;
-    const whole = wholeFrame(bytes, 0, bytes.length, file);
-    if (!file.read(whole.subarray(whole.length - file.size))) return;
-    file.remove();
-    slab.file = undefined;
-    slab.sent = slab.sent === 0 ? 0 : whole.length;
-    slab.end = whole.length;
-    slab.bytes = whole;
   }
 
   settle({ upTo, windowBytes, receipts }: Settled): void {
@@ -333,10 +314,7 @@ export class Outbox {
 
   /** The Bus is closed: what is not settled is left to those who have still to read it, which is nobody where it was never sent. */
   leave(): void {
-    for (const { file, sent, rewound } of this.#slabs) {
-      if (sent > 0 || rewound) file?.leave();
-      else file?.remove();
-    }
+    for (const slab of this.#slabs) slab.leave();
   }
 
   /** Rejects everybody who waits, for room or for a receipt. The window itself is kept. */
@@ -357,58 +335,55 @@ export class Outbox {
   }
 
   #addSlab(size: number): Slab {
-    return this.#pushSlab(this.#spare.take(Math.max(size, SLAB_BYTES)));
+    if (this.#newest !== undefined) this.#judge(this.#newest);
+    const least = this.#isLarge ? LARGE_SLAB_BYTES : SLAB_BYTES;
+    return this.#pushSlab(new Slab(this.#spare.take(Math.max(size, least))));
   }
 
-  #pushSlab(bytes: Buffer): Slab {
-    this.#batch.close();
-    const full = this.#newest;
+  #pushSlab(slab: Slab): Slab {
+    this.#closeBatch();
+    const full = this.#slabs.at(-1);
     if (full !== undefined && full.sent < full.end) this.#options.onFull();
-    const slab: Slab = {
-      bytes,
-      start: 0,
-      sent: 0,
-      end: 0,
-      last: Number.POSITIVE_INFINITY,
-      rewound: false,
-      file: undefined,
-    };
     this.#slabs.push(slab);
     this.#newest = slab;
     return slab;
   }
 
-  #takeFrom(first: number, queue: { push(part: Uint8Array): void }): void {
-    for (let index = first; index < this.#slabs.length; index += 1) {
-      const slab = this.#slabs[index]!;
-      queue.push(slab.bytes.subarray(slab.sent, slab.end));
-      slab.sent = slab.end;
-    }
+  /** Slabs are large while each turn publishes much, and not in many small messages. */
+  #judge(full: Slab): void {
+    const messages = full.last - full.first + 1;
+    const isMuch = full.end - full.sent >= SLAB_BYTES / 2;
+    const isSmall = full.end - full.start < messages * SHORTEST_LARGE_BYTES;
+    this.#isLarge = isMuch && !isSmall && this.#files?.isReady === true;
+  }
+
+  /** Nothing joins the last frame any more; where it is long enough its data goes into a file. */
+  #closeBatch(): void {
+    const size = this.#batch.close();
+    if (size < this.#shortestFiled) return;
+    const { at, dataAt } = this.#batch;
+    const slab = this.#newest!;
+    const file = this.#files?.keep([slab.bytes.subarray(dataAt, at + size)]);
+    if (file === undefined) return;
+    slab.fileBatch(at, file);
+    this.#judge(slab);
+    // the next turn begins a new one, so that what it writes fits into one file
+    this.#newest = undefined;
   }
 
   /** Frees the memory of everything up to this sequence. */
   #release(upTo: number): void {
     // the frames are about to be measured, and an open one does not say yet how long it is
-    this.#batch.close();
-    let freed = 0;
-    for (const slab of this.#slabs) {
-      if (slab.last <= upTo) {
-        this.#unsettledBytes -= heldBy(slab);
-        freed += 1;
-        continue;
-      }
-      while (lastSequence(slab.bytes, slab.start) <= upTo) {
-        const size = frameSize(slab.bytes, slab.start, slab.end);
-        slab.start += size;
-        this.#unsettledBytes -= size;
-      }
-      break;
-    }
-    for (const slab of this.#slabs.splice(0, freed)) {
+    this.#closeBatch();
+    const freed = this.#slabs.findIndex((slab) => slab.last > upTo);
+    const gone = this.#slabs.splice(0, freed === -1 ? this.#slabs.length : freed);
+    for (const slab of gone) {
+      this.#unsettledBytes -= slab.heldBytes;
       if (slab === this.#newest) this.#newest = undefined;
-      slab.file?.remove();
-      if (!slab.rewound && slab.file === undefined) this.#spare.keep(slab.bytes);
+      slab.dispose();
+      if (slab.isReusable) this.#spare.keep(slab.bytes);
     }
+    this.#unsettledBytes -= this.#slabs[0]?.settle(upTo) ?? 0;
   }
 
   #admitWaiting(): void {
@@ -439,15 +414,6 @@ export class Outbox {
     this.#idle = [];
     for (const resolve of idle) resolve();
   }
-}
-
-/** Bytes of the window that what is unsettled in it takes. */
-function heldBy({ start, end, file }: Slab): number {
-  return file === undefined ? end - start : wholeSize(end, file);
-}
-
-function lastSequence(bytes: Buffer, at: number): number {
-  return readU64(bytes, at + At.sequence) + messageCount(bytes, at) - 1;
 }
 
 function outboxFull(messages: number, bytes: number): MailslotError {

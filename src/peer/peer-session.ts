@@ -232,7 +232,12 @@ export class PeerSession {
     const walker = this.#walker;
     // what came before may have no file any more, and needs none
     const whole = inbox.hasRead(walker) ? undefined : files.read(walker);
-    return inbox.take(whole ?? walker, this.#holdOf((whole ?? walker).bytes));
+    if (whole === undefined) return inbox.take(walker, this.#holdOf(walker.bytes));
+    // for the taking itself, as with a chunk
+    whole.hold.messages += 1;
+    const from = inbox.take(whole.walker, whole.hold);
+    whole.hold.letGo();
+    return from;
   }
 
   #holdOf(bytes: Buffer): ChunkHold | undefined {
@@ -249,8 +254,8 @@ export class PeerSession {
     const { kind } = walker;
     if ((kind !== Kind.publish && (kind < 16 || kind > 19)) || walker.flags & Flag.batch)
       throw new FrameFault(`a NOTE came before a frame of kind ${kind} with the flags ${walker.flags}`);
-    const whole = (walker.flags & Flag.file && this.#options.files.read(walker)) || walker;
-    const from = inbox.takeNoted(note, whole, this.#holdOf(whole.bytes));
+    const whole = walker.flags & Flag.file ? this.#options.files.read(walker) : undefined;
+    const from = inbox.takeNoted(note, whole?.walker ?? walker, whole?.hold ?? this.#holdOf(walker.bytes));
     if (walker.flags & Flag.ackSoon && note.retained !== true) inbox.hasten(from);
     // the next one may be alike, but not for the same slots
     walker.forget();

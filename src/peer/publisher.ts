@@ -8,14 +8,13 @@ import {
   MAX_RETAINED_VALUES,
   MAX_SUBJECT_BYTES,
   MAX_TTL,
-  PACE_BYTES,
   ROUTE_CACHE_SUBJECTS,
 } from '../limits.js';
 import type { MessageFile, MessageFiles } from '../transport/message-files.js';
 import type { Clock } from '../util/clock.js';
 import { copyInto } from '../wire/byte-copies.js';
 import type { SettledReceipt } from '../wire/control.js';
-import { FILE_REFERENCE_BYTES, writeFileReference } from '../wire/file-reference.js';
+import { type FileReference, referenceBytes, writeFileReference } from '../wire/file-reference.js';
 import {
   At,
   encodeHeaders,
@@ -106,13 +105,14 @@ export class Publisher {
   messages = 0;
   bytes = 0;
   /** Bytes after which the next turn is due. */
-  #paceAt = PACE_BYTES;
+  #paceAt = 0;
   #turn: Promise<void> | undefined;
 
   constructor({ clock, peerId, outbox, files, maxMessageBytes }: PublisherOptions) {
     this.#clock = clock;
     this.#peerId = peerId;
     this.#outbox = outbox;
+    this.#paceAt = outbox.paceBytes;
     this.#files = files;
     this.#shortestFiled = files?.shortest ?? Number.POSITIVE_INFINITY;
     this.#maxMessageBytes = maxMessageBytes;
@@ -127,7 +127,7 @@ export class Publisher {
   /** What a publish that was admitted at once resolves with: now, or after I/O had its turn. */
   get admitted(): Promise<void> {
     if (this.bytes < this.#paceAt) return this.#turn ?? ADMITTED;
-    this.#paceAt = this.bytes + PACE_BYTES;
+    this.#paceAt = this.bytes + this.#outbox.paceBytes;
     this.#turn ??= new Promise((resolve) => {
       this.#clock.afterIo(() => {
         this.#turn = undefined;
@@ -192,8 +192,9 @@ export class Publisher {
   }
 
   #reference(fields: Omit<FrameFields, 'data'>, file: MessageFile): Parcel {
-    const frame = Buffer.allocUnsafeSlow(headSize(fields) + FILE_REFERENCE_BYTES);
-    writeFileReference(frame, writeHead(frame, 0, frame.length, fields), file);
+    const reference: FileReference = { number: file.number, size: file.size };
+    const frame = Buffer.allocUnsafeSlow(headSize(fields) + referenceBytes(reference));
+    writeFileReference(frame, writeHead(frame, 0, frame.length, fields), reference);
     return { frame, file };
   }
 

@@ -1,5 +1,5 @@
-// Files `m<peer>-<number>` of a bus folder, each with the data of one large message. Its publisher writes one before the
-// message goes out and removes it when that is settled; whoever gets the message reads it at once. So its bytes are written
+// Files `m<peer>-<number>` of a bus folder, each with the data of one large message or batch. Its publisher writes one before
+// that goes out and removes it when it is settled; whoever gets the message reads it at once. So its bytes are written
 // once and read once by each, where the way through the host copies them twice more for each. Where files are no help,
 // or the system will not have one, there is none, and the message goes through the host.
 import {
@@ -18,12 +18,12 @@ import { join } from 'node:path';
 import { MAX_MESSAGE_FILES, MESSAGE_FILE_PAUSE, SHORTEST_FILED_BYTES, STRAY_MESSAGE_AGE } from '../limits.js';
 import type { Clock } from '../util/clock.js';
 import { errnoOf } from '../util/errno.js';
-import { readFileReference, wholeFrame, wholeSize } from '../wire/file-reference.js';
-import { At } from '../wire/frame.js';
+import { readFileReference, wholeFrame, wholeFrameMemory, wholeSize } from '../wire/file-reference.js';
+import { At, isBatchOf } from '../wire/frame.js';
 import { type BusDirectory, ownUid, stateFolder } from './bus-directory.js';
 import { READ_FLAGS, readFully } from './file-bytes.js';
 
-/** The data of a message that was published and is not settled. */
+/** The data of a message or batch that was published and is not settled. */
 export interface MessageFile {
   readonly number: number;
   /** Bytes. */
@@ -42,6 +42,8 @@ export interface MessageFile {
 export interface MessageFiles {
   /** Data of fewer bytes goes through the host. */
   readonly shortest: number;
+  /** Whether {@link keep} is worth a try just now. */
+  readonly isReady: boolean;
   /** Puts these parts into one file; undefined where they had better go through the host. */
   keep(parts: readonly Uint8Array[]): MessageFile | undefined;
   /**
@@ -78,9 +80,13 @@ export class MessageFolder implements MessageFiles {
     reserveOne();
   }
 
+  get isReady(): boolean {
+    if (this.#isOfUse === false || this.#kept >= MAX_MESSAGE_FILES) return false;
+    return this.#clock.now() >= this.#pausedUntil;
+  }
+
   keep(parts: readonly Uint8Array[]): MessageFile | undefined {
-    if (this.#isOfUse === false || this.#kept >= MAX_MESSAGE_FILES) return undefined;
-    if (this.#clock.now() < this.#pausedUntil) return undefined;
+    if (!this.isReady) return undefined;
     const number = this.#written + 1;
     const path = this.#pathOf(this.#owner, number);
     let fd: number | undefined;
@@ -128,23 +134,27 @@ export class MessageFolder implements MessageFiles {
 }
 
 /**
- * The frame that the one at `at` stands for, with the data of its file, in memory of its own; undefined when that cannot be
- * read or makes it longer than `maxBytes`.
+ * The frame that the one at `at` stands for, with the data of its file; undefined when that cannot be read, or is none, or makes a
+ * message longer than `maxBytes`. How long those of a batch are is for its reader to find out.
+ * @param allocate gives memory of at least so many bytes. @default new memory
  */
 export function readWholeFrame(
   files: MessageFiles,
   { bytes, at, size }: { bytes: Buffer; at: number; size: number },
   maxBytes: number,
+  allocate: (bytes: number) => Buffer = Buffer.allocUnsafeSlow,
 ): Buffer | undefined {
   const reference = readFileReference(bytes, at, size);
-  if (reference === undefined || wholeSize(size, reference) > maxBytes) return undefined;
+  if (reference === undefined) return undefined;
+  if (reference.count === undefined && wholeSize(size, reference) > maxBytes) return undefined;
   const sender = bytes.toString('hex', at + At.sender, at + At.sender + 8);
   let frame: Buffer | undefined;
   const memory = (): Buffer => {
-    frame = wholeFrame(bytes, at, size, reference);
+    frame = wholeFrame(bytes, at, size, reference, allocate(wholeFrameMemory(size, reference)));
     return frame.subarray(frame.length - reference.size);
   };
-  return files.read({ sender, ...reference }, memory) ? frame : undefined;
+  if (!files.read({ sender, ...reference }, memory)) return undefined;
+  return reference.count === undefined || isBatchOf(frame!, reference.count) ? frame : undefined;
 }
 
 interface KeptFileParts {

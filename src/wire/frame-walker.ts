@@ -6,6 +6,7 @@ import {
   At,
   checkBatch,
   checkFrame,
+  countOffset,
   Flag,
   FrameFault,
   frameSize,
@@ -86,8 +87,10 @@ export class FrameWalker {
 
   /** How many messages the frame holds; their sequences and orders follow on one another. */
   get count(): number {
-    // behind the subject: the options map, which is empty, and the first byte of the array
-    return this.flags & Flag.batch ? this.#view.getUint32(this.at + At.subject + this.subjectLength + 3) : 1;
+    const { flags } = this;
+    if (!(flags & Flag.batch)) return 1;
+    // behind the subject: the options map, which is empty, and the array
+    return this.#view.getUint32(this.at + At.subject + this.subjectLength + 2 + countOffset(flags));
   }
 
   /** The halves of the order, as 32-bit integers that {@link joinHalves} puts together. */

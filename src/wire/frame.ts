@@ -7,7 +7,14 @@ import { At, Flag, FrameFault, MIN_FRAME_BYTES, PREFIX_BYTES } from './frame-lay
 import { checkFlaggedOptions } from './frame-options.js';
 import { readU16, readU32 } from './primitives.js';
 
-export { BATCH_HEAD_BYTES, batchOffset, checkBatch, messageCount } from './batch-head.js';
+export {
+  BATCH_HEAD_BYTES,
+  batchOffset,
+  checkBatch,
+  countOffset,
+  isBatchOf,
+  messageCount,
+} from './batch-head.js';
 export { type EncodedHeaders, encodeHeaders, readTail, type Tail } from './frame-headers.js';
 export {
   At,

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import type { Bus, Message, Slot } from 'mailslot';
 import { describe, expect, it } from 'vitest';
 import { SHORTEST_FILED_BYTES, STRAY_MESSAGE_AGE } from '../../src/limits.js';
-import { FILE_REFERENCE_BYTES, writeFileReference } from '../../src/wire/file-reference.js';
 import { Flag, Kind } from '../../src/wire/frame.js';
+import { batchDataOf } from '../support/batch-data.js';
 import { childPeer } from '../support/child-peer.js';
+import { referenceData } from '../support/file-reference.js';
 import { usesMessageFiles } from '../support/message-files.js';
 import { rawPeer } from '../support/raw-peer.js';
 import { busFolder, busOf, joinBus } from '../support/scratch.js';
@@ -145,6 +146,113 @@ describe('the file of a large message', () => {
   });
 });
 
+describe('the file of many messages in a row', () => {
+  /** Long enough for files, and each with its number in front. */
+  const items = (count: number, length = 16 * 1024) =>
+    Array.from({ length: count }, (_, number) => Buffer.alloc(length, number & 0xff));
+  const isItem = (data: unknown, number: number, length = 16 * 1024): boolean =>
+    data instanceof Uint8Array && Buffer.compare(data, Buffer.alloc(length, number & 0xff)) === 0;
+
+  async function takeItems(slot: Slot<unknown>, count: number, length?: number): Promise<number> {
+    const data = await takeData(slot, count);
+    return data.filter((one, number) => isItem(one, number, length)).length;
+  }
+
+  it('is there until all who are to have them have taken the last, and each of them comes once and in order', async () => {
+    const [publisher, one, two] = await busOf(3);
+    const slow = await one!.subscribe('a', { capacity: 1 });
+    const [quick, other] = [await two!.subscribe('a'), await two!.subscribe('>')];
+    await publisher!.publish('a', 'first');
+    for (const slot of [slow, quick, other]) await slot.read();
+    const publishing = items(100).map((item) => publisher!.publish('a', item));
+    if (usesMessageFiles) await eventually(() => filesOf(publisher!).length > 1, 'files');
+    expect([await takeItems(quick, 100), await takeItems(other, 100)]).toEqual([100, 100]);
+    if (usesMessageFiles) expect(filesOf(publisher!).length).toBeGreaterThan(1);
+    expect(await takeItems(slow, 100)).toBe(100);
+    await Promise.all(publishing);
+    await allRemoved(publisher!);
+  });
+
+  it('is what a program that awaits each publish writes, too, and short messages that are read late stay what they were', async () => {
+    const [publisher, subscriber] = await busOf(2);
+    const slot = await subscriber!.subscribe('a', { capacity: 100_000 });
+    let most = 0;
+    const looking = setInterval(() => {
+      most = Math.max(most, filesOf(publisher!).length);
+    }, 1);
+    for (const item of items(6_000, 600)) await publisher!.publish('a', item);
+    // its memory is read into again only when nothing in it waits
+    expect(await takeItems(slot, 6_000, 600)).toBe(6_000);
+    clearInterval(looking);
+    if (usesMessageFiles) expect(most).toBeGreaterThan(0);
+    await allRemoved(publisher!);
+  });
+
+  it('is shared out among the members of a group', async () => {
+    const directory = busFolder();
+    const [publisher, one, two] = [
+      await joinBus(directory, { hostThread: 'inline' }),
+      await joinBus(directory, { host: 'never' }),
+      await joinBus(directory, { host: 'never' }),
+    ];
+    const slots = [await one.subscribe('a', { group: 'g' }), await two.subscribe('a', { group: 'g' })];
+    for (const item of items(200)) await publisher.publish('a', item);
+    const numbers: number[] = [];
+    for (const slot of slots) {
+      void (async () => {
+        for await (const { data } of slot) numbers.push((data as Uint8Array)[0]!);
+      })();
+    }
+    await eventually(() => numbers.length === 200, 'all messages');
+    expect(numbers.sort((a, b) => a - b)).toEqual([...Array(200).keys()]);
+    await allRemoved(publisher);
+  });
+
+  it('is written again, or sent in the frame, when the host dies and somebody empties the folder', async () => {
+    const directory = busFolder();
+    const host = await childPeer(directory, { hostThread: 'inline' });
+    const publisher = await joinBus(directory, { hostThread: 'inline' });
+    const subscriber = await joinBus(directory, { host: 'never' });
+    const slot = await subscriber.subscribe('a', { capacity: 1 });
+    await publisher.publish('a', 'first');
+    const publishing = items(100).map((item) => publisher.publish('a', item));
+    await slot.read();
+    await eventually(() => slot.info.messageCount > 50, 'most of the messages');
+    await host.kill();
+    for (const name of filesOf(publisher)) rmSync(join(publisher.directory, 'state', name));
+    expect(await takeItems(slot, 100)).toBe(100);
+    await Promise.all(publishing);
+    await allRemoved(publisher);
+  });
+
+  it('is a gap of so many where it cannot be read, or holds another number of them', async () => {
+    const directory = busFolder();
+    const subscriber = await joinBus(directory, { hostThread: 'inline' });
+    const slot = await subscriber.subscribe('a', { gaps: true });
+    const raw = await rawPeer(directory);
+    const state = join(subscriber.directory, 'state');
+    const data = batchDataOf(['one', 'two']);
+    const publish = (sequence: number, number: number, count: number) => {
+      const fields = { subject: 'a', sequence, flags: Flag.file | Flag.batch };
+      raw.write(
+        raw.frame(Kind.publish, { ...fields, data: referenceData({ number, size: data.length, count }) }),
+      );
+    };
+    for (const number of [2, 3])
+      writeFileSync(join(state, `m${raw.id.hex}-${number}`), data, { mode: 0o600 });
+    publish(1, 1, 4);
+    publish(5, 2, 3);
+    publish(8, 3, 2);
+    const found: unknown[] = [];
+    let missed = 0;
+    for await (const item of slot) {
+      if ('gap' in item) missed += item.gap.missed!;
+      else if (found.push(item.data) === 2) break;
+    }
+    expect([missed, found]).toEqual([7, ['one', 'two']]);
+  });
+});
+
 describe('a message whose file cannot be read', () => {
   it('is a gap of one with a reason, and the next one comes', async () => {
     const directory = busFolder();
@@ -152,12 +260,11 @@ describe('a message whose file cannot be read', () => {
     const slot = await subscriber.subscribe('a', { gaps: true });
     const events = new EventLog(subscriber);
     const raw = await rawPeer(directory);
-    const reference = Buffer.alloc(FILE_REFERENCE_BYTES);
     let sequence = 0;
     const next = () => ({ subject: 'a', sequence: ++sequence });
     const publish = (number: number, size: number): void => {
-      writeFileReference(reference, 0, { number, size });
-      raw.write(raw.frame(Kind.publish, { ...next(), data: reference, flags: Flag.file }));
+      const data = referenceData({ number, size });
+      raw.write(raw.frame(Kind.publish, { ...next(), data, flags: Flag.file }));
     };
     // none, a short one, one that is larger than what this peer accepts, and no reference at all
     publish(1, 10);

@@ -37,6 +37,12 @@ export interface NewFrame {
   data?: unknown;
 }
 
+const u32 = (value: number): Buffer => {
+  const bytes = Buffer.from([0x1a, 0, 0, 0, 0]);
+  bytes.writeUInt32BE(value, 1);
+  return bytes;
+};
+
 const u64 = (value: number): Buffer => {
   const bytes = Buffer.alloc(9);
   bytes[0] = 0x1b;
@@ -190,18 +196,35 @@ export class ForeignClient {
   /** A message whose data is in a file, which is written as a publisher has to. */
   sendFile(frame: Omit<NewFrame, 'kind' | 'data' | 'flags'>, number: number, value: unknown): void {
     const data = cbor.encode(value);
+    this.#sendReference(frame, 8192, number, data, Buffer.of(0x82));
+  }
+
+  /** Several messages in one frame, and that in a file. */
+  sendBatchFile(frame: Omit<NewFrame, 'kind' | 'data' | 'flags'>, number: number, values: unknown[]): void {
+    const data = Buffer.concat([
+      Buffer.from([0x9a, 0, 0, 0, values.length]),
+      ...values.map((value) => cbor.encode(cbor.encode(value))),
+    ]);
+    this.#sendReference(frame, 12_288, number, data, Buffer.concat([Buffer.of(0x83), u32(values.length)]));
+  }
+
+  #sendReference(
+    frame: Omit<NewFrame, 'kind' | 'data' | 'flags'>,
+    flags: number,
+    number: number,
+    data: Buffer,
+    start: Buffer,
+  ): void {
     writeFileSync(this.#fileOf(this.name, number), data, { mode: 0o600 });
-    const body = encode({ ...frame, kind: 0, flags: 8192, data: 0 }, this.id).subarray(0, -1);
-    const size = Buffer.from([0x1a, 0, 0, 0, 0]);
-    size.writeUInt32BE(data.length, 1);
-    const whole = Buffer.concat([body, Buffer.of(0x82), u64(number), size]);
+    const body = encode({ ...frame, kind: 0, flags, data: 0 }, this.id).subarray(0, -1);
+    const whole = Buffer.concat([body, start, u64(number), u32(data.length)]);
     whole.writeUInt32BE(whole.length - 7, 3);
     this.write(whole);
   }
 
-  /** The data of a message that says where it is. */
+  /** The data of a frame that says where it is. */
   readFile({ sender, data }: Frame): unknown {
-    const [number, size] = data as [number, number];
+    const [number, size] = (data as number[]).slice(-2) as [number, number];
     const bytes = readFileSync(this.#fileOf(sender, number));
     if (bytes.length !== size) throw new Error(`a file has ${bytes.length} bytes, not ${size}`);
     return cbor.decode(bytes);

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { LAZY_ACK_DELAY, PEER_STALL_TIMEOUT } from '../../src/limits.js';
 import { controlFrame } from '../../src/wire/control.js';
 import { Flag } from '../../src/wire/frame.js';
+import { batchDataOf } from '../support/batch-data.js';
+import { filesFor } from './files.js';
 import { type BenchPeer, RelayBench } from './relay-bench.js';
 
 /** Slots of a peer: `group@pattern`, or a pattern alone. */
@@ -41,6 +43,44 @@ describe('a group', () => {
       [1, 4],
       [2, 5],
     ]);
+  });
+
+  it('has the messages of a batch shared out one by one, also where they are in a file', () => {
+    const data = batchDataOf([1, 2, 3, 4]);
+    const bench = new RelayBench({ files: filesFor({ 7: data }) });
+    const publisher = bench.join('p');
+    const members = ['1', '2'].map((name) => member(bench, name, 'g@a'));
+    const plain = member(bench, '3', 'a');
+    publisher.send(publisher.filed('a', { number: 7, size: data.length, count: 4 }));
+    expect([...members, plain].map(dataOf)).toEqual([
+      [1, 3],
+      [2, 4],
+      [1, 2, 3, 4],
+    ]);
+    publisher.publish('a', 5);
+    expect(dataOf(members[0]!)).toEqual([1, 3, 5]);
+    expect(publisher.closed).toBe(false);
+  });
+
+  it.each([
+    ['is gone', {}, 0, 4],
+    ['holds another number of them', { 7: batchDataOf(['text', 2, 3]) }, 0, 4],
+    ['is gone when they come again', {}, Flag.resent, undefined],
+  ])('is told of the messages that are lost with a file which %s', (_what, kept, flags, missed) => {
+    const bench = new RelayBench({ files: filesFor(kept) });
+    const publisher = bench.join('p');
+    const members = ['1', '2'].map((name) => member(bench, name, 'g@a'));
+    const plain = member(bench, '3', 'a');
+    const size = batchDataOf(['text', 2, 3]).length;
+    publisher.send(publisher.filed('a', { number: 7, size, count: 4 }, flags));
+    const gaps = [...members, plain].map((peer) => peer.dataOf('gap'));
+    const gap = missed === undefined ? { id: 1 } : { id: 1, missed };
+    expect(gaps).toEqual([[gap], [], [gap]]);
+    publisher.publish('a', 5);
+    expect([...members, plain].map(dataOf)).toEqual([[5], [], [5]]);
+    for (const peer of [members[0]!, plain]) peer.acknowledge(publisher, 5);
+    bench.clock.advance(LAZY_ACK_DELAY);
+    expect(settledUpTo(publisher)).toBe(5);
   });
 
   it('gives to the member with the fewest unacknowledged messages', () => {

@@ -7,11 +7,7 @@ import type { MessageFiles } from '../../src/transport/message-files.js';
 import type { Pipe } from '../../src/transport/pipe.js';
 import { writeBatchHead } from '../../src/wire/batch.js';
 import { cancelFrame, controlFrame, type Join, readControl, type SlotSpec } from '../../src/wire/control.js';
-import {
-  FILE_REFERENCE_BYTES,
-  type FileReference,
-  writeFileReference,
-} from '../../src/wire/file-reference.js';
+import type { FileReference } from '../../src/wire/file-reference.js';
 import {
   At,
   BATCH_HEAD_BYTES,
@@ -28,6 +24,7 @@ import {
 import { FrameSplitter } from '../../src/wire/frame-splitter.js';
 import { type PeerId, peerIdAt } from '../../src/wire/peer-id.js';
 import { decodeValue, encodeValue } from '../../src/wire/values.js';
+import { referenceData } from '../support/file-reference.js';
 import { ManualClock } from '../support/manual-clock.js';
 
 export const HOST_ID = peerIdAt(Buffer.from('the-host'), 0);
@@ -241,13 +238,13 @@ export class BenchPeer {
     return encodeFrame({ ...fields, data: Buffer.concat([head, ...items]) });
   }
 
-  /** The next message, with its data in a file. */
-  filed(subject: string, file: FileReference): Buffer {
-    const data = Buffer.alloc(FILE_REFERENCE_BYTES);
-    writeFileReference(data, 0, file);
-    this.#sequence += 1;
-    const fields = { kind: Kind.publish, flags: Flag.file, sender: this.id.bytes, sequence: this.#sequence };
-    return encodeFrame({ ...fields, subject, data });
+  /** The next message or batch, with its data in a file. */
+  filed(subject: string, file: FileReference, flags = 0): Buffer {
+    const sequence = this.#sequence + 1;
+    this.#sequence += file.count ?? 1;
+    const form = file.count === undefined ? Flag.file : Flag.file | Flag.batch;
+    const fields = { kind: Kind.publish, flags: flags | form, sender: this.id.bytes, sequence };
+    return encodeFrame({ ...fields, subject, data: referenceData(file) });
   }
 
   publish(subject: string, data: unknown, flags = 0): void {

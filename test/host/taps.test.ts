@@ -2,6 +2,8 @@
 import { expect, it } from 'vitest';
 import { encodeFrame, Kind } from '../../src/wire/frame.js';
 import { encodeValue } from '../../src/wire/values.js';
+import { batchDataOf } from '../support/batch-data.js';
+import { filesFor } from './files.js';
 import type { BenchPeer } from './relay-bench.js';
 import { RelayBench } from './relay-bench.js';
 
@@ -12,16 +14,9 @@ function tap(peer: BenchPeer, pattern: string): void {
 
 it('is what a tap wants, and not what the peer that taps publishes itself', () => {
   const read: number[] = [];
-  const bench = new RelayBench({
-    files: {
-      shortest: 200_000,
-      keep: () => undefined,
-      read: ({ number }, memory) => {
-        memory().fill(0xf6);
-        return read.push(number) > 0;
-      },
-    },
-  });
+  const data = Buffer.alloc(200_000, 0xf6);
+  const files = filesFor({ 1: data, 2: data, 3: data }, (number) => read.push(number));
+  const bench = new RelayBench({ files });
   const tapping = bench.join('t');
   tap(tapping, 'a');
   const publisher = bench.join('p');
@@ -29,4 +24,21 @@ it('is what a tap wants, and not what the peer that taps publishes itself', () =
   publisher.send(publisher.filed('b', { number: 1, size }), publisher.filed('a', { number: 2, size }));
   tapping.send(tapping.filed('a', { number: 3, size }));
   expect(read).toEqual([2]);
+});
+
+it('is a batch with its messages in it, or so many that were dropped where its file is gone', () => {
+  const data = batchDataOf([1, 2, 3]);
+  const bench = new RelayBench({ files: filesFor({ 1: data }) });
+  const tapping = bench.join('t');
+  tap(tapping, 'a');
+  const publisher = bench.join('p');
+  for (const number of [1, 2]) publisher.send(publisher.filed('a', { number, size: data.length, count: 3 }));
+  publisher.publish('a', 'last');
+  const copies = tapping.of('reply').map((reply) => reply.data as { frames: Buffer; dropped: number });
+  const whole = copies.map(({ frames, dropped }) => [frames.length, dropped]);
+  expect(whole).toEqual([
+    [0, 0],
+    [54 + data.length, 0],
+    [54 + encodeValue('last').length, 3],
+  ]);
 });

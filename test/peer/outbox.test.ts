@@ -3,11 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { WINDOW_FRAMES } from '../../src/limits.js';
 import { Outbox } from '../../src/peer/outbox.js';
 import type { Settled } from '../../src/wire/control.js';
-import { FILE_REFERENCE_BYTES, writeFileReference } from '../../src/wire/file-reference.js';
 import { At, encodeFrame, Flag, frameSize, Kind, readFlags, readU64 } from '../../src/wire/frame.js';
+import { referenceData } from '../support/file-reference.js';
 
 const WINDOW = 64 * 1024;
 const sender = Buffer.alloc(8, 1);
+const REFERENCE_BYTES = 15;
 
 interface Sent {
   sequence: number;
@@ -292,8 +293,7 @@ describe('a message whose data is in a file', () => {
   }
 
   function parcel(file: FakeFile): { frame: Buffer; file: FakeFile } {
-    const data = Buffer.alloc(FILE_REFERENCE_BYTES);
-    writeFileReference(data, 0, file);
+    const data = referenceData({ number: file.number, size: file.size });
     return { frame: encodeFrame({ kind: Kind.publish, flags: Flag.file, sender, subject: 'a', data }), file };
   }
 
@@ -304,7 +304,7 @@ describe('a message whose data is in a file', () => {
     expect(bench.outbox.unsettledBytes).toBe(54 + DATA.length);
     expect(bench.outbox.hasRoom(54 + DATA.length)).toBe(false);
     const waiting = bench.outbox.admitLater(parcel(two), undefined);
-    expect(bench.take().map(({ size }) => size)).toEqual([54 + FILE_REFERENCE_BYTES]);
+    expect(bench.take().map(({ size }) => size)).toEqual([54 + REFERENCE_BYTES]);
     bench.settle(1);
     expect([await waiting, one.told, two.told]).toEqual([2, ['removed'], []]);
     expect(bench.outbox.unsettledBytes).toBe(54 + DATA.length);
@@ -345,7 +345,7 @@ describe('a message whose data is in a file', () => {
     bench.outbox.admit(parcel(there));
     bench.take();
     bench.outbox.rewind();
-    expect(bench.take()).toMatchObject([{ sequence: 2, size: 54 + FILE_REFERENCE_BYTES }]);
+    expect(bench.take()).toMatchObject([{ sequence: 2, size: 54 + REFERENCE_BYTES }]);
     expect([bench.outbox.unsettledBytes, gone.told]).toEqual([54 + DATA.length, ['removed']]);
   });
 

@@ -57,18 +57,18 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'resends with new sequences',
     edits: [
       {
-        file: 'peer/outbox.js',
-        find: 'readFlags(slab.bytes, at) | Flag.resent);',
+        file: 'peer/slab.js',
+        find: 'readFlags(this.bytes, at) | Flag.resent);',
         replace:
-          'readFlags(slab.bytes, at) | Flag.resent);\nwriteU64(slab.bytes, at + At.sequence, slab.last = this.#nextSequence++);',
+          'readFlags(this.bytes, at) | Flag.resent);\nwriteU16(this.bytes, at + At.sequence + 6, ++this.last);',
       },
     ],
   },
   one(
     'does not resend',
-    'peer/outbox.js',
-    'slab.sent = slab.start;\n            slab.rewound',
-    'slab.rewound',
+    'peer/slab.js',
+    'this.sent = this.start;\n        this.#isRewound',
+    'this.#isRewound',
   ),
   {
     name: 'resends after new messages',
@@ -86,9 +86,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     ...one(
       'resends without the flag',
-      'peer/outbox.js',
-      'readFlags(slab.bytes, at) | Flag.resent',
-      'readFlags(slab.bytes, at)',
+      'peer/slab.js',
+      'readFlags(this.bytes, at) | Flag.resent',
+      'readFlags(this.bytes, at)',
     ),
     firstSeed: 39,
   },
@@ -103,8 +103,8 @@ export const MUTANTS: readonly Mutant[] = [
     ...one(
       'drops the gap of a stalled peer',
       'host/stalls.js',
-      'missed === undefined ? { id } : { id, missed }',
-      '{ id, missed: 0 }',
+      'gapFrame(hostId, id, missed)',
+      'gapFrame(hostId, id, 0)',
     ),
     firstSeed: 22,
   },
@@ -198,9 +198,15 @@ export const MUTANTS: readonly Mutant[] = [
   },
   one(
     'removes the file of a message when it is sent',
-    'peer/outbox.js',
-    'slab.sent = slab.end;',
-    'slab.sent = slab.end;\n            slab.file?.remove();',
+    'peer/slab.js',
+    'this.sent = end;',
+    'this.sent = end;\n        this.#file?.remove();',
+  ),
+  one(
+    'removes the file of a batch when it is sent',
+    'peer/slab.js',
+    'queue.push(referenceFrame(',
+    'file.remove();\n        queue.push(referenceFrame(',
   ),
   {
     ...one(

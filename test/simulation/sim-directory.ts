@@ -5,8 +5,8 @@ import type { MessageFile, MessageFiles } from '../../src/transport/message-file
 import type { Roster, RosterEntry, RosterLog } from '../../src/transport/roster.js';
 import type { SimHost } from './sim-host.js';
 
-/** Messages of so many bytes go through files here. */
-const SHORTEST_FILED_BYTES = 2_000;
+/** Messages and batches of so many bytes go through files here. */
+const SHORTEST_FILED_BYTES = 1_000;
 /** …but for one in so many. */
 const FULL_EVERY = 7;
 
@@ -55,6 +55,7 @@ export class SimDirectory {
     let written = 0;
     return {
       shortest: SHORTEST_FILED_BYTES,
+      isReady: true,
       keep: (parts) => {
         written += 1;
         if (written % FULL_EVERY === 0) return undefined;

@@ -1,7 +1,7 @@
 import { writeBatchHead } from '../../src/wire/batch.js';
-import { FILE_REFERENCE_BYTES, writeFileReference } from '../../src/wire/file-reference.js';
 import { BATCH_HEAD_BYTES } from '../../src/wire/frame.js';
 import { encodeValue } from '../../src/wire/values.js';
+import { referenceData } from '../support/file-reference.js';
 
 // Values as the vector files write them: JSON, and an object with a single key that begins with `$` for what JSON
 // cannot say. test/vectors/README.md lists the forms.
@@ -59,10 +59,9 @@ export function fromForm(form: unknown): unknown {
 /** The data of a frame as it is written: a batch has an array with a head of 5 bytes, a reference one form only. */
 export function encodeData(flags: readonly string[], form: unknown): Uint8Array {
   if (flags.includes('file')) {
-    const [number, size] = form as [number, number];
-    const reference = Buffer.alloc(FILE_REFERENCE_BYTES);
-    writeFileReference(reference, 0, { number, size });
-    return reference;
+    const numbers = form as number[];
+    const [number, size] = numbers.slice(-2) as [number, number];
+    return referenceData({ number, size, count: flags.includes('batch') ? numbers[0] : undefined });
   }
   if (!flags.includes('batch')) return encodeValue(fromForm(form));
   const items = form as unknown[];
