@@ -45,7 +45,7 @@ export interface RelayOptions {
   stillReigns?: () => boolean;
   /** Says who may have missed messages; without it, those who were on the bus and come after {@link Relay.openGate}. */
   gate?: Gate | undefined;
-  /** Where the data of large messages is; without it taps miss those. */
+  /** Where the data of large messages and long batches is; without it taps miss those, and groups such batches. */
   files?: MessageFiles | undefined;
   /** Whether it is certain that this process has ended; without it nobody's is. */
   isGone?: (pid: number, pidNamespace: string | undefined) => boolean;

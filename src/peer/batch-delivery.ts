@@ -15,6 +15,16 @@ export interface BatchDeliveryOptions {
   refuse(origin: Origin, slots: readonly OpenSlot[], missed: number, reason: string): void;
 }
 
+/** A batch that is to be delivered. */
+export interface ArrivedBatch {
+  readonly origin: Origin;
+  /** At its frame. */
+  readonly walker: FrameWalker;
+  readonly hold: ChunkHold | undefined;
+  /** So many of its messages, the first ones, came before. */
+  readonly known: number;
+}
+
 /** One message of a batch, or `count` of them that nobody can find. */
 interface JudgedItem {
   start: number;
@@ -30,15 +40,11 @@ export class BatchDelivery {
     this.#options = options;
   }
 
-  /** Offers the messages of the batch at which the walker stands. */
-  deliver(
-    origin: Origin,
-    walker: FrameWalker,
-    slots: readonly OpenSlot[],
-    hold: ChunkHold | undefined,
-  ): void {
+  /** Offers the messages of a batch. */
+  deliver(batch: ArrivedBatch, slots: readonly OpenSlot[]): void {
+    const { origin, walker, hold, known } = batch;
     const sound = this.#soundBytes(origin, walker);
-    if (sound === 0) return this.#deliverSingly(origin, walker, slots, hold);
+    if (sound === 0 || known > 0) return this.#deliverSingly(batch, slots);
     const { bytes, count } = walker;
     const items = { count, start: firstItem(origin, walker), bytes: sound };
     for (const slot of slots) slot.offerBatch(new MessageBatch(origin, bytes, items, hold));
@@ -63,28 +69,26 @@ export class BatchDelivery {
     return cursor === end ? sum : 0;
   }
 
-  #deliverSingly(
-    origin: Origin,
-    walker: FrameWalker,
-    slots: readonly OpenSlot[],
-    hold: ChunkHold | undefined,
-  ): void {
+  #deliverSingly({ origin, walker, hold, known }: ArrivedBatch, slots: readonly OpenSlot[]): void {
     const { refuse } = this.#options;
     // those in a row are one gap: as bytes they may be next to nothing, as gaps and events they are not
     let missed = 0;
     let reason = '';
     let index = 0;
     for (const { start, end, count, fault } of this.#judge(origin, walker)) {
+      const first = index;
+      index += count;
+      const fresh = Math.min(count, index - known);
+      if (fresh <= 0) continue;
       if (fault === undefined) {
         if (missed > 0) refuse(origin, slots, missed, reason);
         missed = 0;
         for (const slot of slots)
-          slot.offer(new IncomingMessage(origin, index, walker.bytes, start, end, hold));
+          slot.offer(new IncomingMessage(origin, first, walker.bytes, start, end, hold));
       } else {
         if (missed === 0) reason = fault;
-        missed += count;
+        missed += fresh;
       }
-      index += count;
     }
     if (missed > 0) refuse(origin, slots, missed, reason);
   }

@@ -68,7 +68,7 @@ export interface OpenBusOptions {
   will?: Uint8Array | undefined;
   windowBytes: number;
   maxMessageBytes: number;
-  /** Where large messages go; undefined: through the host, and those of others that do not are lost here. */
+  /** Where large messages and long batches go; undefined: through the host, and those of others that do not are lost here. */
   files?: MessageFiles | undefined;
   openTimeout: number;
   reconnectTimeout: number;

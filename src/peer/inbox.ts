@@ -139,16 +139,19 @@ export class Inbox {
     this.#from = from;
     // a duplicate in between leaves before its subject is looked up
     if (!alike) this.#delivery = undefined;
+    // of a batch that comes again: an earlier host may have taken it apart, and died in the middle of it
+    let known = 0;
     if (sequence > 0) {
       const last = sequence + count - 1;
       if (from.read === from.acknowledged) this.#schedule(from);
       if (last <= from.read) return this.#dropDuplicate(from);
+      if (from.read >= sequence) known = from.read - sequence + 1;
       from.read = last;
     }
     this.#orderHigh = walker.orderHigh;
     this.#orderLow = walker.orderLow;
     this.#orderSpan = count - 1;
-    this.messages += count;
+    this.messages += count - known;
     this.bytes += size;
     let delivery = this.#delivery;
     if (delivery === undefined) {
@@ -156,15 +159,15 @@ export class Inbox {
       this.#delivery = delivery;
     }
     if (delivery.slots.length === 0) return from;
-    if (walker.flags & Flag.file) this.#refuseUnread(from, delivery.slots, walker);
-    else if (walker.flags & Flag.batch) this.#deliverBatch(delivery, walker, from, hold);
+    if (walker.flags & Flag.file) this.#refuseUnread(from, delivery.slots, walker, count - known);
+    else if (walker.flags & Flag.batch) this.#deliverBatch(delivery, walker, from, hold, known);
     else this.#deliver(delivery, walker, from, hold);
     return from;
   }
 
   /** Whether the message at which the walker stands came before. */
-  hasRead({ bytes, at, sequence }: FrameWalker): boolean {
-    return sequence > 0 && sequence <= this.records.at(bytes, at + At.sender).read;
+  hasRead({ bytes, at, sequence, count }: FrameWalker): boolean {
+    return sequence > 0 && sequence + count - 1 <= this.records.at(bytes, at + At.sender).read;
   }
 
   /** Takes the message at which the walker stands, of which the host said more in a NOTE. */
@@ -198,7 +201,7 @@ export class Inbox {
     isShared: boolean,
   ): Body | undefined {
     const { bytes, at, size } = walker;
-    if (walker.flags & Flag.file) return this.#refuseUnread(from, slots, walker);
+    if (walker.flags & Flag.file) return this.#refuseUnread(from, slots, walker, 1);
     const tail = tryReadTail(bytes, at, size);
     if (typeof tail === 'string') {
       this.#refuse(from, slots, 1, tail);
@@ -251,10 +254,11 @@ export class Inbox {
     walker: FrameWalker,
     from: SenderRecord,
     hold: ChunkHold | undefined,
+    known: number,
   ): void {
     const headBytes = batchOffset(walker.bytes, walker.at);
     const origin = plainOriginOf(walker, delivery, from, headBytes);
-    this.#batches.deliver(origin, walker, delivery.slots, hold);
+    this.#batches.deliver({ origin, walker, hold, known }, delivery.slots);
   }
 
   /** Takes a message of a kind that this version does not know: it counts as taken. */
@@ -350,8 +354,13 @@ export class Inbox {
     for (const slot of slots) slot.offerGap(missed, { sender: from.id, reason });
   }
 
-  #refuseUnread(from: SenderRecord, slots: readonly OpenSlot[], walker: FrameWalker): undefined {
-    this.#refuse(from, slots, walker.count, fileFault(walker, this.#options.maxMessageBytes));
+  #refuseUnread(
+    from: SenderRecord,
+    slots: readonly OpenSlot[],
+    walker: FrameWalker,
+    missed: number,
+  ): undefined {
+    this.#refuse(from, slots, missed, fileFault(walker, this.#options.maxMessageBytes));
   }
 
   #forgetDeliveries(): void {

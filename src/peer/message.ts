@@ -146,13 +146,20 @@ export class IncomingMessage implements Message {
     return false;
   }
 
-  /** Makes the message independent of the chunk it came in. */
+  /** Makes the message independent of what becomes of the chunk it came in. */
   detach(): void {
+    const { hold } = this;
+    // cheaper than the copy, of data that perhaps nobody looks at
+    if (hold !== undefined && !hold.isDisposable && this.bytes !== undefined && this.mayHave(hold))
+      hold.give();
+    else this.copyOut();
+  }
+
+  /** The same, and keeps none of the chunk in memory. */
+  copyOut(): void {
     const { hold } = this;
     if (hold === undefined || hold.isDisposable) return;
     if (this.bytes !== undefined) {
-      // cheaper than the copy, of data that perhaps nobody looks at
-      if (this.mayHave(hold)) return hold.give();
       this.bytes = copyBytes(this.bytes, this.start, this.end);
       this.end -= this.start;
       this.start = 0;

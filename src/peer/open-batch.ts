@@ -6,8 +6,7 @@ import { At, BATCH_HEAD_BYTES, Flag, PREFIX_BYTES, writeU32 } from '../wire/fram
 import { byteStringHeadSize, writeByteStringHead } from '../wire/values.js';
 
 export class OpenBatch {
-  /** What the frame is about; no subject is empty, so this is when none is open. */
-  subject = '';
+  #subject = '';
   /** Where the frame begins. */
   at = 0;
   /** …and its data. */
@@ -30,12 +29,17 @@ export class OpenBatch {
     const { at, dataAt, end } = frame;
     if (end - dataAt > longest) return;
     this.#longest = longest;
-    this.subject = subject;
+    this.#subject = subject;
     this.#bytes = bytes;
     this.at = at;
     this.dataAt = dataAt;
     this.#count = 1;
     this.#end = end;
+  }
+
+  /** Whether a message on this subject may join. */
+  isOpenFor(subject: string): boolean {
+    return this.#count > 0 && this.#subject === subject;
   }
 
   /** How many bytes more the frame has with this message in it; 0 when that is too long to join. */
@@ -68,7 +72,6 @@ export class OpenBatch {
       writeU32(this.#bytes, this.at + At.length, size - PREFIX_BYTES);
       writeBatchHead(this.#bytes, this.dataAt, this.#count);
     }
-    this.subject = '';
     this.#count = 0;
     return size;
   }

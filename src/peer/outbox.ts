@@ -101,6 +101,9 @@ export class Outbox {
   readonly #shortestFiled: number;
   /** Whether slabs are large. */
   #isLarge = false;
+  /** What was published last in the short way, and where in the newest slab the messages about that begin. */
+  #runSubject = '';
+  #runAt = 0;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
@@ -185,6 +188,8 @@ export class Outbox {
   /** Lets messages on this subject {@link join} the frame that was sealed last, until it is sent. */
   openBatch(subject: string, frame: { at: number; dataAt: number; end: number }): void {
     const { bytes } = this.#newest!;
+    if (subject !== this.#runSubject) this.#runAt = frame.at;
+    this.#runSubject = subject;
     this.#batch.open(subject, bytes, frame, this.#isLarge ? LONGEST_FILED_ITEM_BYTES : LONGEST_JOINING_BYTES);
   }
 
@@ -194,7 +199,7 @@ export class Outbox {
    */
   join(subject: string, body: Uint8Array, isBytes: boolean): number {
     const batch = this.#batch;
-    if (batch.subject !== subject) return 0;
+    if (!batch.isOpenFor(subject)) return 0;
     const cost = batch.costOf(body, isBytes);
     const slab = this.#newest!;
     if (cost === 0 || slab.end + cost > slab.bytes.length || !this.hasRoom(cost)) return 0;
@@ -335,7 +340,7 @@ export class Outbox {
   }
 
   #addSlab(size: number): Slab {
-    if (this.#newest !== undefined) this.#judge(this.#newest);
+    if (this.#newest?.isReference === false) this.#judge(this.#newest);
     const least = this.#isLarge ? LARGE_SLAB_BYTES : SLAB_BYTES;
     return this.#pushSlab(new Slab(this.#spare.take(Math.max(size, least))));
   }
@@ -346,15 +351,18 @@ export class Outbox {
     if (full !== undefined && full.sent < full.end) this.#options.onFull();
     this.#slabs.push(slab);
     this.#newest = slab;
+    this.#runAt = 0;
     return slab;
   }
 
-  /** Slabs are large while each turn publishes much, and not in many small messages. */
+  /** Slabs are large while each turn publishes much about one subject, and not in many small messages. */
   #judge(full: Slab): void {
     const messages = full.last - full.first + 1;
-    const isMuch = full.end - full.sent >= SLAB_BYTES / 2;
+    const isMuch = full.end - Math.max(full.sent, this.#runAt) >= SLAB_BYTES / 2;
     const isSmall = full.end - full.start < messages * SHORTEST_LARGE_BYTES;
-    this.#isLarge = isMuch && !isSmall && this.#files?.isReady === true;
+    // one turn is to be read while the next is written
+    const hasRoom = this.#windowBytes >= ASKS_PER_WINDOW * FILED_PACE_BYTES;
+    this.#isLarge = isMuch && !isSmall && hasRoom && this.#files?.isReady === true;
   }
 
   /** Nothing joins the last frame any more; where it is long enough its data goes into a file. */
@@ -379,11 +387,17 @@ export class Outbox {
     const gone = this.#slabs.splice(0, freed === -1 ? this.#slabs.length : freed);
     for (const slab of gone) {
       this.#unsettledBytes -= slab.heldBytes;
-      if (slab === this.#newest) this.#newest = undefined;
+      if (slab === this.#newest) this.#retireNewest();
       slab.dispose();
       if (slab.isReusable) this.#spare.keep(slab.bytes);
     }
     this.#unsettledBytes -= this.#slabs[0]?.settle(upTo) ?? 0;
+  }
+
+  /** All of it was settled before it was full, so there is not much to say. */
+  #retireNewest(): void {
+    this.#newest = undefined;
+    this.#isLarge = false;
   }
 
   #admitWaiting(): void {

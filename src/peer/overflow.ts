@@ -80,7 +80,7 @@ export class SheddingQueue extends SlotQueue {
 
   override push(message: IncomingMessage): void {
     // its neighbours may be dropped, and it must not keep the memory of all of them
-    message.detach();
+    message.copyOut();
     if (this.length > 0 && !this.#hasRoom(message.size)) this.#expire();
     if (this.#policy === 'drop-incoming') this.#pushIfFitting(message);
     else if (this.#policy === 'drop-newest') this.#pushOverNewest(message);

@@ -153,7 +153,8 @@ export class PeerSession {
   leave(): Promise<void> {
     const { clock, link, peerId } = this.#options;
     if (this.#state === 'ended') return Promise.resolve();
-    this.#queue(controlFrame('GOAWAY', peerId.bytes, { code: 'closed', reason: '' }));
+    const goodbye = controlFrame('GOAWAY', peerId.bytes, { code: 'closed', reason: '' });
+    if (!this.send(goodbye)) this.#queue(goodbye);
     this.flush();
     this.end(undefined);
     return new Promise((resolve) => {

@@ -1,5 +1,5 @@
-// A piece of the outbox's memory: frames one behind the other, of which the first may be settled already. The data of a
-// frame may be in a file, in its place or beside it.
+// A piece of the outbox's memory: frames one behind the other, of which the first may be settled already. The data of one
+// of them may be in a file: then the frame is a reference to it, or a batch that leaves as one.
 //
 //   [ settled | unsettled, sent | unsettled, not sent |   ]
 //             └ start           └ sent                └ end
@@ -7,11 +7,14 @@ import type { MessageFile } from '../transport/message-files.js';
 import { referenceFrame, wholeFrame, wholeSize } from '../wire/file-reference.js';
 import { At, Flag, frameSize, messageCount, readFlags, readU64, writeU16 } from '../wire/frame.js';
 
-/** A batch of a slab that leaves as a reference to a file with its data. */
-interface FiledBatch {
+/** The last frame of a slab, whose data is in a file. */
+interface FiledFrame {
   readonly at: number;
-  readonly size: number;
   readonly file: MessageFile;
+  /** The data is here, too. */
+  readonly isBatch: boolean;
+  /** Somebody may have the reference. */
+  wasSent: boolean;
 }
 
 export class Slab {
@@ -25,25 +28,29 @@ export class Slab {
   last = Number.POSITIVE_INFINITY;
   /** What was sent first may settle it while it is still being written. */
   #isRewound = false;
-  /** Where the data of its only frame is, which is a reference to it. */
-  #file: MessageFile | undefined;
-  #batch: FiledBatch | undefined;
+  #filed: FiledFrame | undefined;
 
-  /** @param file where the data is of the only frame that is in `bytes` */
+  /** @param file where the data is of the only frame that is in `bytes`, a reference */
   constructor(bytes: Buffer, file?: MessageFile) {
     this.bytes = bytes;
-    this.#file = file;
-    if (file !== undefined) this.end = bytes.length;
+    if (file === undefined) return;
+    this.#filed = { at: 0, file, isBatch: false, wasSent: false };
+    this.end = bytes.length;
+  }
+
+  /** Whether all that is in it is a reference. */
+  get isReference(): boolean {
+    return this.#filed?.isBatch === false;
   }
 
   /** Whether its memory may be used again when it is settled. */
   get isReusable(): boolean {
-    return !this.#isRewound && this.#file === undefined;
+    return !this.#isRewound && !this.isReference;
   }
 
   /** Bytes of the window that what is unsettled in it takes: those of the messages, wherever they are. */
   get heldBytes(): number {
-    return this.#file === undefined ? this.end - this.start : wholeSize(this.end, this.#file);
+    return this.isReference ? wholeSize(this.end, this.#filed!.file) : this.end - this.start;
   }
 
   /** The first message that is not settled. */
@@ -51,22 +58,22 @@ export class Slab {
     return readU64(this.bytes, this.start + At.sequence);
   }
 
-  /** The batch at `at`, which ends where the slab does and was not sent, leaves as a reference to this file. Once for each slab. */
+  /** The batch at `at`, the last frame and not sent yet, leaves as a reference to this file. Nothing is written behind it. */
   fileBatch(at: number, file: MessageFile): void {
-    this.#batch = { at, size: this.end - at, file };
+    this.#filed = { at, file, isBatch: true, wasSent: false };
   }
 
   /** Hands out what was not sent yet, as slices that stay as they are until settled. */
   takeFrom(queue: { push(part: Uint8Array): void }): void {
     const { bytes, sent, end } = this;
     this.sent = end;
-    const batch = this.#batch;
-    if (batch === undefined || batch.at < sent) return queue.push(bytes.subarray(sent, end));
-    const { at, size, file } = batch;
+    const filed = this.#filed;
+    if (filed !== undefined) filed.wasSent = true;
+    if (!filed?.isBatch) return queue.push(bytes.subarray(sent, end));
+    const { at, file } = filed;
     if (at > sent) queue.push(bytes.subarray(sent, at));
-    const { number, size: dataSize } = file;
-    queue.push(referenceFrame(bytes, at, size, { number, size: dataSize, count: messageCount(bytes, at) }));
-    if (at + size < end) queue.push(bytes.subarray(at + size, end));
+    const reference = { number: file.number, size: file.size, count: messageCount(bytes, at) };
+    queue.push(referenceFrame(bytes, at, end - at, reference));
   }
 
   /** Everything unsettled is to be sent again, marked as such; with its data in it, where a file was removed with the folder of the bus. */
@@ -86,16 +93,15 @@ export class Slab {
     return this.start - from;
   }
 
-  /** Nobody needs its files any more. */
+  /** Nobody needs its file any more. */
   dispose(): void {
-    this.#file?.remove();
-    this.#batch?.file.remove();
+    this.#filed?.file.remove();
   }
 
-  /** Its publisher leaves: its files are for those who have still to read them, which is nobody where they were never sent. */
+  /** Its publisher leaves: its file is for those who have still to read it, which is nobody where it was never sent. */
   leave(): void {
-    leaveFile(this.#file, this.#isRewound || this.sent > 0);
-    leaveFile(this.#batch?.file, this.#isRewound || this.sent > (this.#batch?.at ?? 0));
+    if (this.#filed?.wasSent) this.#filed.file.leave();
+    else this.dispose();
   }
 
   #lastSequence(at: number): number {
@@ -103,23 +109,17 @@ export class Slab {
   }
 
   #fillIn(): void {
-    if (this.#batch?.file.isInPlace() === false) {
-      this.#batch.file.remove();
-      this.#batch = undefined;
+    const filed = this.#filed;
+    if (filed === undefined || filed.file.isInPlace()) return;
+    const { file, isBatch } = filed;
+    if (!isBatch) {
+      const whole = wholeFrame(this.bytes, 0, this.bytes.length, file);
+      if (!file.read(whole.subarray(whole.length - file.size))) return;
+      this.sent = this.sent === 0 ? 0 : whole.length;
+      this.end = whole.length;
+      this.bytes = whole;
     }
-    const file = this.#file;
-    if (file === undefined || file.isInPlace()) return;
-    const whole = wholeFrame(this.bytes, 0, this.bytes.length, file);
-    if (!file.read(whole.subarray(whole.length - file.size))) return;
     file.remove();
-    this.#file = undefined;
-    this.sent = this.sent === 0 ? 0 : whole.length;
-    this.end = whole.length;
-    this.bytes = whole;
+    this.#filed = undefined;
   }
-}
-
-function leaveFile(file: MessageFile | undefined, wasSent: boolean): void {
-  if (wasSent) file?.leave();
-  else file?.remove();
 }

@@ -136,13 +136,13 @@ export class MessageFolder implements MessageFiles {
 /**
  * The frame that the one at `at` stands for, with the data of its file; undefined when that cannot be read, or is none, or makes a
  * message longer than `maxBytes`. How long those of a batch are is for its reader to find out.
- * @param allocate gives memory of at least so many bytes. @default new memory
+ * @param allocate gives memory of at least so many bytes; without it it is new
  */
 export function readWholeFrame(
   files: MessageFiles,
   { bytes, at, size }: { bytes: Buffer; at: number; size: number },
   maxBytes: number,
-  allocate: (bytes: number) => Buffer = Buffer.allocUnsafeSlow,
+  allocate?: (bytes: number) => Buffer,
 ): Buffer | undefined {
   const reference = readFileReference(bytes, at, size);
   if (reference === undefined) return undefined;
@@ -150,7 +150,7 @@ export function readWholeFrame(
   const sender = bytes.toString('hex', at + At.sender, at + At.sender + 8);
   let frame: Buffer | undefined;
   const memory = (): Buffer => {
-    frame = wholeFrame(bytes, at, size, reference, allocate(wholeFrameMemory(size, reference)));
+    frame = wholeFrame(bytes, at, size, reference, allocate?.(wholeFrameMemory(size, reference)));
     return frame.subarray(frame.length - reference.size);
   };
   if (!files.read({ sender, ...reference }, memory)) return undefined;

@@ -103,6 +103,15 @@ describe('close', () => {
     await bus!.drain();
   });
 
+  it('leaves nothing behind that was published before it, and reaches those who read', async () => {
+    const [reader, bus] = await busOf(2);
+    const slot = await reader!.subscribe('a');
+    await bus!.publish('a', 1);
+    for (let number = 2; number < 20; number += 1) void bus!.publish('a', number);
+    await bus!.close();
+    expect(await takeData(slot, 19)).toEqual(Array.from({ length: 19 }, (_, index) => index + 1));
+  });
+
   it('rejects whatever is pending', async () => {
     const [bus, other] = await busOf(2);
     await other!.subscribe('full', { capacity: 1 });

@@ -92,6 +92,13 @@ it('a message that the reader has left unread keeps its long data without a copy
   expect(unread.messages[0]?.data).toEqual(bytesOf(500));
 });
 
+it('a message that waits where its neighbours may be dropped keeps nothing of the chunk', () => {
+  const chunk = new Chunk([bytesOf(2_000), 'text']);
+  for (const message of chunk.messages) message.copyOut();
+  expect(chunk.isFree).toBe(true);
+  expect(chunk.messages.map(({ data }) => data)).toEqual([bytesOf(2_000), 'text']);
+});
+
 it('what was given cannot be taken along to another thread, unread messages with it', () => {
   const chunk = new Chunk([bytesOf(2_000), bytesOf(3_000, 8)]);
   const [given, unread] = chunk.messages as [IncomingMessage, IncomingMessage];

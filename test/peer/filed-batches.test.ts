@@ -140,6 +140,7 @@ describe('a batch in a file', () => {
     publish(30);
     // looks at what is written, and sends nothing
     bench.settle(1);
+    bench.outbox.rewind();
     bench.outbox.leave();
     expect(files.told).toEqual(['left 1', 'left 2', 'removed 3']);
   });
@@ -182,7 +183,38 @@ describe('a publisher with much to say', () => {
     expect([bench.outbox.paceBytes, isFiled(frames).includes(true)]).toEqual([PACE_BYTES, false]);
   });
 
-  it('goes back to short turns when it says less, or shorter messages', () => {
+  it('has no longer turns when it takes many subjects in turn, or a host grants little', () => {
+    for (const subject of 'bcd') bench.warm(subject);
+    for (let turn = 0; turn < 8; turn += 1) for (const subject of 'abcd') publish(1, 16 * 1024, subject);
+    expect(bench.outbox.paceBytes).toBe(PACE_BYTES);
+    bench.frames();
+    bench.settle(36);
+    bench.outbox.grant(1024 * 1024);
+    publish(12, 16 * 1024);
+    expect(bench.outbox.paceBytes).toBe(PACE_BYTES);
+  });
+
+  it('goes on with long turns after a message that has a file of its own', () => {
+    publish(12, 16 * 1024);
+    publish(1, 200_000);
+    publish(1, 16 * 1024);
+    expect(bench.outbox.paceBytes).toBe(FILED_PACE_BYTES);
+  });
+
+  it('goes back to short turns when little is published for a while', () => {
+    publish(12, 16 * 1024);
+    bench.frames();
+    bench.settle(13);
+    publish(28, 16 * 1024);
+    expect([isFiled(bench.frames()), bench.outbox.paceBytes]).toEqual([[true], FILED_PACE_BYTES]);
+    bench.settle(41);
+    publish(1, 16 * 1024);
+    bench.frames();
+    bench.settle(42);
+    expect(bench.outbox.paceBytes).toBe(PACE_BYTES);
+  });
+
+  it('goes back to short turns when it says as much in short messages', () => {
     publish(12, 16 * 1024);
     bench.frames();
     bench.settle(13);

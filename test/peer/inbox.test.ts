@@ -3,9 +3,10 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { LAZY_ACK_DELAY } from '../../src/limits.js';
 import { Inbox } from '../../src/peer/inbox.js';
 import { OpenSlot } from '../../src/peer/slot.js';
-import { encodeFrame, Kind } from '../../src/wire/frame.js';
+import { encodeFrame, Flag, Kind } from '../../src/wire/frame.js';
 import { FrameWalker } from '../../src/wire/frame-walker.js';
 import { encodeValue } from '../../src/wire/values.js';
+import { batchData } from '../support/batch-data.js';
 import { ManualClock } from '../support/manual-clock.js';
 
 const alice = Buffer.from('alice---');
@@ -87,6 +88,54 @@ function hasten(sender: Buffer): void {
   inbox.flush();
   clock.settle();
 }
+
+/** Messages of alice from `first` on, with their numbers as data. */
+function batchOf(first: number, count: number, fault?: { at: number; item: Uint8Array }): Buffer {
+  const numbers = Array.from({ length: count }, (_, index) => first + index);
+  const items = numbers.map((number) =>
+    number === fault?.at ? fault.item : Buffer.from(encodeValue(number)),
+  );
+  const fields = { kind: Kind.publish, flags: Flag.batch, sender: alice, sequence: first, subject: 'a' };
+  order += count;
+  return encodeFrame({ ...fields, order: order - count + 1, data: batchData(items) });
+}
+
+async function dataIn(one: OpenSlot): Promise<unknown[]> {
+  const found: unknown[] = [];
+  while (one.info.messageCount > 0) {
+    const item = await one.read();
+    if (item !== undefined && !('gap' in item)) found.push(item.data);
+  }
+  return found;
+}
+
+describe('a batch that was taken apart by an earlier host, and read in part', () => {
+  it('brings the rest', async () => {
+    const [plain, wide] = [slot('a'), slot('>')];
+    arriveTogether(frameOf(alice, 1), frameOf(alice, 2));
+    inbox.relink();
+    arriveTogether(batchOf(1, 5));
+    arriveTogether(batchOf(6, 2));
+    expect([await dataIn(plain), await dataIn(wide)]).toEqual([
+      [1, 2, 3, 4, 5, 6, 7],
+      [1, 2, 3, 4, 5, 6, 7],
+    ]);
+    hasten(alice);
+    expect([acks.at(-1), inbox.messages]).toEqual([[String(alice), 7], 7]);
+  });
+
+  it.each([
+    ['before what was read', 1, 0],
+    ['behind it', 4, 1],
+  ])('and a gap for what cannot be used, if that is %s', async (_where, at, missed) => {
+    const one = slot('a');
+    arriveTogether(frameOf(alice, 1), frameOf(alice, 2));
+    arriveTogether(batchOf(1, 5, { at, item: Buffer.of(0xff) }));
+    const expected = [1, 2, 3, 4, 5].filter((number) => missed === 0 || number !== at);
+    expect(gaps.map((gap) => (gap as { missed: number }).missed)).toEqual(missed === 0 ? [] : [missed]);
+    expect(await dataIn(one)).toEqual(expected);
+  });
+});
 
 describe('duplicates', () => {
   it('are dropped per sender, whatever link they come on', () => {

@@ -28,6 +28,15 @@ it('messages in a row on one subject share a frame, until another subject or a l
   expect(messagesOf(frames)).toEqual(sent.map(([subject, data], i) => ({ sequence: i + 3, subject, data })));
 });
 
+it('a message without a subject joins nothing, whatever was open before', async () => {
+  const bench = new PublishBench();
+  bench.warm('a');
+  for (const data of [1, 2]) bench.publish('a', data);
+  await bench.publisher.publish('a', 3, { ttl: 1_000 });
+  for (const subject of ['', undefined as never]) expect(bench.publisher.tryPublish(subject, 4)).toBe(false);
+  expect(messagesOf(bench.frames()).map(({ data }) => data)).toEqual([1, 2, 3]);
+});
+
 it('a message is never added to a frame that was sent', () => {
   const bench = new PublishBench();
   bench.warm('a');

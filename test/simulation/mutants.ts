@@ -199,8 +199,8 @@ export const MUTANTS: readonly Mutant[] = [
   one(
     'removes the file of a message when it is sent',
     'peer/slab.js',
-    'this.sent = end;',
-    'this.sent = end;\n        this.#file?.remove();',
+    'if (!filed?.isBatch)',
+    'if (filed?.isBatch === false)\n            filed.file.remove();\n        if (!filed?.isBatch)',
   ),
   one(
     'removes the file of a batch when it is sent',
