@@ -53,6 +53,7 @@ type Report = { at: number } & (
   | { what: 'disconnected'; epoch: number; cause?: string }
   | { what: 'flows'; epoch: number }
   | { what: 'gap'; epoch: number; lag: number }
+  | { what: 'unread'; missed: number; reason: string }
   | { what: 'fault'; fault: string }
   | { what: 'status'; figures: Figures; samples: [string, number, number][]; faults: string[] }
   | { what: 'finished'; total: number }
@@ -85,6 +86,8 @@ export class Member {
   readonly connections: { epoch: number; hosting: boolean; at: number }[] = [];
   readonly disconnections: { epoch: number; at: number; cause?: string }[] = [];
   readonly gaps: { epoch: number; lag: number; at: number }[] = [];
+  /** Messages that came and could not be read. */
+  readonly unread: { missed: number; reason: string; at: number }[] = [];
   /** When the first message of an epoch came. */
   readonly flows: { epoch: number; at: number }[] = [];
   readonly samples: [sender: string, sequence: number, order: number][] = [];
@@ -180,6 +183,9 @@ export class Member {
         return;
       case 'gap':
         this.gaps.push(report);
+        return;
+      case 'unread':
+        this.unread.push(report);
         return;
       case 'flows':
         this.flows.push(report);

@@ -43,6 +43,9 @@ async function watch() {
     if (event.type === 'gap' && event.missed === undefined) {
       setTimeout(() => tell('gap', { epoch: bus.epoch, lag }), GAP_SETTLES);
     }
+    // the file with these messages was gone
+    if (event.type === 'gap' && event.missed !== undefined && event.reason !== undefined)
+      tell('unread', { missed: event.missed, reason: event.reason });
     if (event.type === 'closed') tell('fault', { fault: `the bus closed: ${event.cause?.stack}` });
   }
 }

@@ -81,6 +81,7 @@ function judge(crew: Crew, provoked: readonly Upheaval[]): Verdict {
   const gaps = new Map<string, number>();
   const unexcused: string[] = [];
   for (const member of members) {
+    unexcused.push(...unreadInTime(member));
     for (const gap of member.gaps) {
       const reason = reasonOf(crew, member, gap, upheavals);
       gaps.set(reason ?? 'none', (gaps.get(reason ?? 'none') ?? 0) + 1);
@@ -108,6 +109,17 @@ function judge(crew: Crew, provoked: readonly Upheaval[]): Verdict {
   };
 }
 
+/**
+ * Messages whose file was gone. That may happen to what is still in the socket of a host that was replaced, when those who were
+ * in time have taken it already: then its reader is late, and is told so.
+ */
+function unreadInTime(member: Member): string[] {
+  const isLate = (at: number): boolean => member.gaps.some((gap) => Math.abs(gap.at - at) < AFTERMATH);
+  return member.unread
+    .filter(({ at }) => !isLate(at))
+    .map(({ missed, reason }) => `${nameOf(member)}: lost ${missed} messages and was not late: ${reason}`);
+}
+
 /** How many messages are missing without a word, and how many were announced that cannot be missing. */
 export function judgeSlot(
   members: readonly Member[],
@@ -127,8 +139,9 @@ export function judgeSlot(
   const faults: string[] = [];
   if (lost > 0) faults.push(`${name} lacks ${holes} messages, of which ${announced} were announced`);
   if (excess > 0) faults.push(`${name} announces ${announced}, ${excess} more than can be missing`);
-  if (options.overflow !== 'drop-oldest' && announced > 0)
-    faults.push(`${name} dropped ${announced} messages although it waits`);
+  const dropped = announced - sum(reader.unread.map(({ missed }) => missed));
+  if (options.overflow !== 'drop-oldest' && dropped > 0)
+    faults.push(`${name} dropped ${dropped} messages although it waits`);
   return { lost, excess, faults };
 }
 

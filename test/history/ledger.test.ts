@@ -48,7 +48,7 @@ function rulesBrokenInLedger(readings: readonly Reading[]): Set<Rule> {
 }
 
 function verdictOf(account: Account) {
-  const reader = member({ readyAt: 0, task: { slot: { pattern: '*', options: {} } } });
+  const reader = member({ readyAt: 0, unread: [], task: { slot: { pattern: '*', options: {} } } });
   const senders = SENDERS.map((id) =>
     member({ id, startedAt: 1, total: SENT, task: { publish: { subject: 'n' } } }),
   );
