@@ -113,7 +113,7 @@ function judge(crew: Crew, provoked: readonly Upheaval[]): Verdict {
  * Messages whose file was gone. That may happen to what is still in the socket of a host that was replaced, when those who were
  * in time have taken it already: then its reader is late, and is told so.
  */
-function unreadInTime(member: Member): string[] {
+export function unreadInTime(member: Member): string[] {
   const isLate = (at: number): boolean => member.gaps.some((gap) => Math.abs(gap.at - at) < AFTERMATH);
   return member.unread
     .filter(({ at }) => !isLate(at))

@@ -3,7 +3,6 @@
 // by itself (settling.ts); a message that is handed out again holds its publisher's account back on its own.
 //
 // Invariant: every message that is kept here is held by exactly one member, which is on the bus and not stalled.
-
 import { MAX_FRAME_BYTES } from '../limits.js';
 import { type MessageFiles, readWholeFrame } from '../transport/message-files.js';
 import type { Clock } from '../util/clock.js';

@@ -105,7 +105,7 @@ export class Publisher {
   messages = 0;
   bytes = 0;
   /** Bytes after which the next turn is due. */
-  #paceAt = 0;
+  #paceAt: number;
   #turn: Promise<void> | undefined;
 
   constructor({ clock, peerId, outbox, files, maxMessageBytes }: PublisherOptions) {

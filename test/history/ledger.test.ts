@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../scripts/fuzz/seeded-random.js';
 import type { Account, Member } from '../../scripts/torture/crew.js';
 import { Ledger } from '../../scripts/torture/ledger.mjs';
-import { judgeSlot } from '../../scripts/torture/verdict.js';
+import { judgeSlot, unreadInTime } from '../../scripts/torture/verdict.js';
 import { checkHistory, type Rule } from './checker.js';
 import type { HistoryRecord } from './history.js';
 
@@ -83,6 +83,17 @@ function randomReadings(random: SeededRandom): Reading[] {
 function spliced(readings: readonly Reading[], at: number, count: number, ...others: Reading[]): Reading[] {
   return [...readings.slice(0, at), ...others, ...readings.slice(at + count)];
 }
+
+it('messages whose file was gone are excused where their reader was late, and nowhere else', () => {
+  const unread = [{ missed: 8, reason: 'no file', at: 1_000_000 }];
+  const of = (gapsAt: number[]) =>
+    unreadInTime(
+      member({ task: { label: 'r' }, unread, gaps: gapsAt.map((at) => ({ at, epoch: 1, lag: 0 })) }),
+    );
+  expect(of([1_000_500])).toEqual([]);
+  expect(of([900_000])).toEqual([expect.stringContaining('lost 8 messages and was not late: no file')]);
+  expect(of([])).toHaveLength(1);
+});
 
 describe('the ledger of a reader in torture', () => {
   const whole = SENDERS.flatMap((sender) =>

@@ -201,28 +201,19 @@ describe('a publisher with much to say', () => {
     expect(bench.outbox.paceBytes).toBe(FILED_PACE_BYTES);
   });
 
-  it('goes back to short turns when little is published for a while', () => {
+  it.each([
+    ['little is published for a while', 1, 16 * 1024],
+    ['as much is said in short messages', 60_000, 10],
+  ])('goes back to short turns when %s', (_what, count, length) => {
     publish(12, 16 * 1024);
     bench.frames();
     bench.settle(13);
     publish(28, 16 * 1024);
     expect([isFiled(bench.frames()), bench.outbox.paceBytes]).toEqual([[true], FILED_PACE_BYTES]);
     bench.settle(41);
-    publish(1, 16 * 1024);
+    publish(count, length);
     bench.frames();
-    bench.settle(42);
-    expect(bench.outbox.paceBytes).toBe(PACE_BYTES);
-  });
-
-  it('goes back to short turns when it says as much in short messages', () => {
-    publish(12, 16 * 1024);
-    bench.frames();
-    bench.settle(13);
-    publish(29, 16 * 1024);
-    bench.frames();
-    bench.settle(42);
-    publish(60_000, 10);
-    bench.frames();
+    bench.settle(41 + count);
     expect(bench.outbox.paceBytes).toBe(PACE_BYTES);
   });
 });
