@@ -45,8 +45,8 @@ export class BatchDelivery {
     const { origin, walker, hold, known } = batch;
     const sound = this.#soundBytes(origin, walker);
     if (sound === 0 || known > 0) return this.#deliverSingly(batch, slots);
-    const { bytes, count } = walker;
-    const items = { count, start: firstItem(origin, walker), bytes: sound };
+    const { bytes, at, size, count } = walker;
+    const items = { count, start: firstItem(origin, walker), end: at + size, bytes: sound };
     for (const slot of slots) slot.offerBatch(new MessageBatch(origin, bytes, items, hold));
   }
 

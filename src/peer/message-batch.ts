@@ -1,8 +1,26 @@
 // The messages of a batch frame as one slot sees them: they stay bytes until they are read, one after the other, or
-// dropped. Every item was checked before the batch was made.
+// dropped. Every item was checked before the batch was made. Short bytes are copied out of their chunk many at once: one by
+// one, each would need a view to be copied from, which costs more than the copying.
 import { itemHeadSize, itemLength } from '../wire/batch.js';
-import type { ChunkHold } from './chunk-hold.js';
+import { isByteString } from '../wire/values.js';
+import { ChunkHold, LARGEST_SHARE } from './chunk-hold.js';
 import { IncomingMessage, type Origin } from './message.js';
+
+/** Longer messages are copied one by one, or given where they lie. */
+const LONGEST_COPIED_TOGETHER = 512;
+/** What is copied at once: so much, less where a message would keep too many times its own size alive… */
+const STRETCH_BYTES = 16 * 1024;
+/** …and nothing where so few messages are left: memory of their own costs about 1 µs. */
+const FEWEST_COPIED_TOGETHER = 8;
+
+/** Part of a frame, copied for one reader, who may keep any of it. */
+interface Stretch {
+  readonly memory: Buffer;
+  readonly hold: ChunkHold;
+  /** Where it lay. */
+  readonly from: number;
+  readonly to: number;
+}
 
 export class MessageBatch {
   readonly origin: Origin;
@@ -11,6 +29,7 @@ export class MessageBatch {
   /** Their sizes, as {@link IncomingMessage.size} has them. */
   bytes: number;
   readonly #memory: Buffer;
+  readonly #frameEnd: number;
   readonly #hold: ChunkHold | undefined;
   /** Where the first of its messages begins, and, once that was made, ends. */
   #cursor: number;
@@ -19,18 +38,20 @@ export class MessageBatch {
   #index = 0;
   /** The first one, if somebody peeked at it. */
   #peeked: IncomingMessage | undefined;
+  #stretch: Stretch | undefined;
 
-  /** @param start where the first of its messages begins; the frame ends at `end` */
+  /** @param items their number, where in `memory` the first begins and the last ends, and their sizes together */
   constructor(
     origin: Origin,
     memory: Buffer,
-    items: { count: number; start: number; bytes: number },
+    items: { count: number; start: number; end: number; bytes: number },
     hold: ChunkHold | undefined,
   ) {
     this.origin = origin;
     this.#memory = memory;
     this.length = items.count;
     this.#cursor = items.start;
+    this.#frameEnd = items.end;
     this.bytes = items.bytes;
     this.#hold = hold;
     if (hold !== undefined) hold.messages += 1;
@@ -83,8 +104,38 @@ export class MessageBatch {
     const memory = this.#memory;
     const head = itemHeadSize(memory, this.#cursor);
     const start = this.#cursor + head;
-    this.#end = start + itemLength(memory, this.#cursor, head);
-    return new IncomingMessage(this.origin, this.#index, memory, start, this.#end, this.#hold);
+    const end = start + itemLength(memory, this.#cursor, head);
+    this.#end = end;
+    const stretch = this.#stretchOver(start, end);
+    if (stretch === undefined)
+      return new IncomingMessage(this.origin, this.#index, memory, start, end, this.#hold);
+    const { from } = stretch;
+    return new IncomingMessage(
+      this.origin,
+      this.#index,
+      stretch.memory,
+      start - from,
+      end - from,
+      stretch.hold,
+    );
+  }
+
+  /** The copy in which the message from `start` to `end` lies, if there is to be one. */
+  #stretchOver(start: number, end: number): Stretch | undefined {
+    const last = this.#stretch;
+    if (last !== undefined && end <= last.to) return last;
+    const length = end - start;
+    const isWorthIt = length <= LONGEST_COPIED_TOGETHER && this.length >= FEWEST_COPIED_TOGETHER;
+    if (!isWorthIt || this.#hold === undefined || !isByteString(this.#memory, start)) return undefined;
+    this.#stretch = this.#copy(start, Math.min(STRETCH_BYTES, LARGEST_SHARE * length));
+    return this.#stretch;
+  }
+
+  #copy(from: number, bytes: number): Stretch {
+    const to = Math.min(from + bytes, this.#frameEnd);
+    const memory = Buffer.allocUnsafeSlow(to - from);
+    this.#memory.copy(memory, 0, from, to);
+    return { memory, hold: ChunkHold.ofCopies(memory), from, to };
   }
 
   #letGo(): void {

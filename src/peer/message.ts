@@ -185,15 +185,15 @@ export class IncomingMessage implements Message {
 
   private takeData(bytes: Uint8Array): unknown {
     const { hold, start, end } = this;
-    if (hold?.isDisposable && hold.messages === 1) return takeValue(bytes, start, end);
-    if (hold === undefined || !this.mayHave(hold) || !isByteString(bytes, start))
-      return decodeValue(bytes, start, end);
+    if (hold === undefined) return decodeValue(bytes, start, end);
+    if (hold.isDisposable && hold.messages === 1) return takeValue(bytes, start, end);
+    if (!this.mayHave(hold) || !isByteString(bytes, start)) return decodeValue(bytes, start, end);
     hold.give();
     return viewValue(bytes, start, end);
   }
 
   private mayHave(hold: ChunkHold): boolean {
-    return !this.origin.isShared && hold.mayGive(this.end - this.start);
+    return hold.mayGive(this.end - this.start, this.origin.isShared);
   }
 
   private letGo(): void {

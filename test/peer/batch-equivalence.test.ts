@@ -133,7 +133,7 @@ function batchOf(
   random: SeededRandom,
   isUniform: boolean,
 ): { frame: Buffer; count: number } {
-  const count = 1 + random.below(12);
+  const count = 1 + random.below(24);
   const values = Array.from({ length: count }, () => valueFor(random, isUniform));
   const flags = Flag.batch | (random.below(3) === 0 ? Flag.ackSoon : 0);
   const data = batchDataOf(values);

@@ -76,7 +76,7 @@ it('bytes that several slots were offered are copied for each', () => {
 it('no message keeps more alive than 520 times its size', () => {
   const memory = Buffer.allocUnsafeSlow(520 * 4_096);
   const hold = new ChunkHold(memory, () => {});
-  expect([4_095, 4_096].map((length) => hold.mayGive(length))).toEqual([false, true]);
+  expect([4_095, 4_096].map((length) => hold.mayGive(length, false))).toEqual([false, true]);
 });
 
 it('a message that the reader has left unread keeps its long data without a copy, and copies the short', () => {
