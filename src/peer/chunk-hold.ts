@@ -3,7 +3,7 @@
 import { markAsUntransferable } from 'node:worker_threads';
 
 /** Shorter byte strings are copied: that costs little, and each would keep a whole chunk alive. */
-const SHORTEST_GIVEN_BYTES = 1_024;
+export const SHORTEST_GIVEN_BYTES = 1_024;
 /** Nor does a message keep more alive than so many times its own size: one of 1 KiB what a batch was read into from its file. */
 export const LARGEST_SHARE = 520;
 

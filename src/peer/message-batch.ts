@@ -3,11 +3,9 @@
 // one, each would need a view to be copied from, which costs more than the copying.
 import { itemHeadSize, itemLength } from '../wire/batch.js';
 import { isByteString } from '../wire/values.js';
-import { ChunkHold, LARGEST_SHARE } from './chunk-hold.js';
+import { ChunkHold, LARGEST_SHARE, SHORTEST_GIVEN_BYTES } from './chunk-hold.js';
 import { IncomingMessage, type Origin } from './message.js';
 
-/** Longer messages are copied one by one, or given where they lie. */
-const LONGEST_COPIED_TOGETHER = 512;
 /** What is copied at once: so much, less where a message would keep too many times its own size alive… */
 const STRETCH_BYTES = 16 * 1024;
 /** …and nothing where so few messages are left: memory of their own costs about 1 µs. */
@@ -125,7 +123,7 @@ export class MessageBatch {
     const last = this.#stretch;
     if (last !== undefined && end <= last.to) return last;
     const length = end - start;
-    const isWorthIt = length <= LONGEST_COPIED_TOGETHER && this.length >= FEWEST_COPIED_TOGETHER;
+    const isWorthIt = length < SHORTEST_GIVEN_BYTES && this.length >= FEWEST_COPIED_TOGETHER;
     if (!isWorthIt || this.#hold === undefined || !isByteString(this.#memory, start)) return undefined;
     this.#stretch = this.#copy(start, Math.min(STRETCH_BYTES, LARGEST_SHARE * length));
     return this.#stretch;

@@ -24,8 +24,8 @@ import { Slab } from './slab.js';
 const SLAB_BYTES = 64 * 1024;
 /** …and for what a publisher with much to say publishes in one turn: that may go through a file. */
 const LARGE_SLAB_BYTES = FILED_PACE_BYTES + 64 * 1024;
-/** Messages that are shorter on average, guess: their turns are long enough with fewer bytes. */
-const SHORTEST_LARGE_BYTES = 256;
+/** …unless they are shorter than this on average: with one receiver, so many of them at once are slower; measured. */
+const SHORTEST_LARGE_BYTES = 64;
 /** Longer data stays a frame of its own: moving the first message would cost more than a header does. */
 const LONGEST_JOINING_BYTES = 4 * 1024;
 /** …but where that leads to a file. */

@@ -172,6 +172,15 @@ describe('a publisher with much to say', () => {
   });
 
   it.each([
+    [64, FILED_PACE_BYTES],
+    [50, PACE_BYTES],
+  ])('that says it in messages of %i bytes has turns of %i', (length, turn) => {
+    publish(3_000, length);
+    bench.frames();
+    expect(bench.outbox.paceBytes).toBe(turn);
+  });
+
+  it.each([
     ['says it in short messages', 10, 20_000],
     ['may write no files', 16 * 1024, 12],
   ])('has no longer turns when it %s', (_what, length, count) => {
