@@ -12,6 +12,7 @@ export const REFERENCE = 'plain-relay';
 export const knownSystems = [
   OURS,
   REFERENCE,
+  'plain-messages',
   'nats',
   'node-redis',
   'ioredis',

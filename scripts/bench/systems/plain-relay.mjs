@@ -60,7 +60,8 @@ function forward(socket, receivers) {
   });
 }
 
-async function dial(directory, name) {
+/** A socket on which everything that comes is somebody's message. */
+export async function dial(directory, name) {
   const socket = connect(join(directory, name));
   const [greeting] = await once(socket, 'data');
   if (greeting.length !== GREETING.length) throw new Error('the relay sent data before anybody published');
