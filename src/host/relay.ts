@@ -273,6 +273,7 @@ export class Relay {
    * queued for them was written, at most after {@link HOST_FLUSH_GRACE}.
    */
   close(code: string, reason: string): Promise<void> {
+    this.#settling.tellAll();
     this.#stop();
     const leaving = [...this.#sessions.values()];
     for (const session of leaving) {

@@ -143,6 +143,12 @@ export class Settling {
     this.#lazyTimer?.cancel();
   }
 
+  /** Tells those who would be told in time: the host ends, and the next one would be sent all that again. */
+  tellAll(): void {
+    this.settle();
+    this.#tellLazy();
+  }
+
   #close(sender: Sender): void {
     sender.releaseAll();
     this.#detached.delete(sender);
@@ -164,10 +170,14 @@ export class Settling {
     this.#lazy.add(sender);
     this.#lazyTimer ??= this.#clock.setTimer(LAZY_ACK_DELAY, () => {
       this.#lazyTimer = undefined;
-      const lazy = this.#lazy;
-      this.#lazy = new Set();
-      for (const late of lazy) if (late.settled > late.told) this.#tell(late, late.settled);
+      this.#tellLazy();
       this.#outlet.flush();
     });
+  }
+
+  #tellLazy(): void {
+    const lazy = this.#lazy;
+    this.#lazy = new Set();
+    for (const late of lazy) if (late.settled > late.told) this.#tell(late, late.settled);
   }
 }

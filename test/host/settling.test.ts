@@ -25,6 +25,17 @@ describe('settling', () => {
     expect(settledUpTo(publisher)).toBe(1);
   });
 
+  it('is told before the goodbye when the host closes: the next one is not sent what this one had settled', () => {
+    const bench = new RelayBench();
+    const [publisher, receiver] = [bench.join('p'), bench.join('r', 'a')];
+    for (let i = 0; i < 3; i += 1) publisher.publish('a', i);
+    receiver.acknowledge(publisher, 2);
+    void bench.relay.close('closed', '');
+    bench.clock.settle();
+    expect(settledUpTo(publisher)).toBe(2);
+    expect(publisher.got.slice(-2).map(({ kind }) => kind)).toEqual(['settled', 'goaway']);
+  });
+
   it('is told at once for a confirm, with the number of receivers', () => {
     const bench = new RelayBench();
     const publisher = bench.join('p');
