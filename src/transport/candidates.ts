@@ -1,6 +1,6 @@
 // Notes `c<N>-<k>` in which a process says that it is about to stand for epoch N, the k-th that does. They are a courtesy:
 // they give no right to anything, and nobody has to believe them. Pruning an epoch removes them.
-import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../util/clock.js';
 import { errnoOf } from '../util/errno.js';
@@ -39,6 +39,10 @@ function writeNote(path: string, text: string): void {
   const fd = openSync(path, 'wx', 0o600);
   try {
     writeSync(fd, text);
+  } catch (error) {
+    // On a full disk. Empty it would name nobody, and everybody would wait for him, its own writer as well.
+    unlinkSync(path);
+    throw error;
   } finally {
     closeSync(fd);
   }

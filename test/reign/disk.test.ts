@@ -1,7 +1,7 @@
 // What a disk can refuse: openBus says so and what to do, a bus that runs waits and heals. Real file systems, mounted for
 // the test.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openBus } from 'mailslot';
 import { describe, expect, it } from 'vitest';
@@ -70,6 +70,11 @@ describe.runIf(canMount)('a full disk', () => {
       retryable: false,
     });
     expect(bus.state).toBe('reconnecting');
+    // a note that could not be written would have everybody wait for nobody
+    const notes = readdirSync(join(disk, 'b-test', 'state')).filter((name) =>
+      name.startsWith(`c${epoch + 1}-`),
+    );
+    expect(notes).toEqual([]);
     rmSync(ballast);
     const start = performance.now();
     await events.first('connected');
