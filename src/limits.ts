@@ -103,7 +103,9 @@ export const SILENCE_TIMEOUT = 4_000;
 export const DRAIN_TIMEOUT = 5_000;
 /** A closing host lets open queries finish for this long. */
 export const HOST_QUERY_GRACE = 5_000;
-/** …and then its queues for this long. */
+/** …receivers acknowledge what they have taken for this long: it takes a round trip, and who did not take it yet may not soon. */
+export const HOST_SETTLE_GRACE = 50;
+/** …and then lets its queues be written for this long. */
 export const HOST_FLUSH_GRACE = 1_000;
 
 /** Most distinct subjects whose routes are remembered; half as many, used in turn, are always found. Some 5 MiB; guess. */

@@ -1,5 +1,5 @@
 // A running host: a won epoch and the relay that serves it. It runs in whatever thread calls runHost.
-import { HOST_QUERY_GRACE, MESSAGE_SWEEP_INTERVAL } from '../limits.js';
+import { HOST_QUERY_GRACE, HOST_SETTLE_GRACE, MESSAGE_SWEEP_INTERVAL } from '../limits.js';
 import type { BusDirectory } from '../transport/bus-directory.js';
 import { MessageFolder, sweepMessageFiles } from '../transport/message-files.js';
 import type { Endpoints } from '../transport/pipe.js';
@@ -142,6 +142,7 @@ class Closing {
 
   async #close(): Promise<void> {
     await this.#relay.whenQueriesEnd(HOST_QUERY_GRACE);
+    await this.#relay.whenSettled(HOST_SETTLE_GRACE);
     // nobody may come back to this host: the endpoint goes first, and in the same turn the goodbyes
     const unreachable = this.#reign.close();
     await this.#relay.close('closed', 'the host was closed');

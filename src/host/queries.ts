@@ -1,7 +1,7 @@
 // Relays queries and their replies, and sees to it that every query is answered: by a responder, or by the host
 // in its place. The open ones are in query-table.ts.
 import { MAX_OPEN_QUERIES, MAX_OPEN_QUERY_BYTES } from '../limits.js';
-import { type Clock, wait } from '../util/clock.js';
+import { atMost, type Clock } from '../util/clock.js';
 import { cancelFrame, controlFrame, type ErrorReply, readControl } from '../wire/control.js';
 import {
   At,
@@ -118,11 +118,8 @@ export class Queries {
   }
 
   /** Resolves when no query is open, at most after `timeout` ms. */
-  async whenIdle(clock: Clock, timeout: number): Promise<void> {
-    const deadline = new AbortController();
-    const idle = this.#table.whenEmpty();
-    await Promise.race([idle, wait(clock, timeout, deadline.signal).catch(() => {})]);
-    deadline.abort();
+  whenIdle(clock: Clock, timeout: number): Promise<void> {
+    return atMost(clock, timeout, this.#table.whenEmpty());
   }
 
   #askAll(asker: Session, id: number, responders: readonly Registration[], frame: Buffer): void {

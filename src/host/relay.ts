@@ -268,6 +268,13 @@ export class Relay {
     return this.#queries.whenIdle(this.#clock, timeout);
   }
 
+  /** Resolves when all that was published so far is settled and its publishers know it, at most after `timeout` ms. */
+  whenSettled(timeout: number): Promise<void> {
+    const settled = this.#settling.whenSettled(timeout);
+    this.#endTurn();
+    return settled;
+  }
+
   /**
    * Tells every peer that this host ends, and why; from here on nothing is taken from them. Resolves when what is
    * queued for them was written, at most after {@link HOST_FLUSH_GRACE}.

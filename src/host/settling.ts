@@ -8,7 +8,7 @@ import {
   WINDOW_BYTES_MAX,
   WINDOW_BYTES_MIN,
 } from '../limits.js';
-import type { Clock, Timer } from '../util/clock.js';
+import { atMost, type Clock, type Timer } from '../util/clock.js';
 import { type Acknowledgement, controlFrame, isSingle, type SingleAcknowledgement } from '../wire/control.js';
 import { type PeerId, peerKey, peerKeyAt } from '../wire/peer-id.js';
 import type { Outlet } from './outlet.js';
@@ -30,6 +30,7 @@ export class Settling {
   #lazyTimer: Timer | undefined;
   #active = new Set<Sender>();
   #windowBytes = WINDOW_BYTES_MAX;
+  #afterSettling: (() => void) | undefined;
 
   constructor(options: { clock: Clock; outlet: Outlet; hostId: PeerId }) {
     this.#clock = options.clock;
@@ -127,6 +128,7 @@ export class Settling {
       if (sender.isDue(settled, this.#windowBytes / 4)) this.#tell(sender, settled);
       else if (settled > sender.told) this.#tellLater(sender);
     }
+    this.#afterSettling?.();
   }
 
   /** Once a second: shares the budget among the active, forgets the departed. */
@@ -141,6 +143,26 @@ export class Settling {
 
   stop(): void {
     this.#lazyTimer?.cancel();
+  }
+
+  /**
+   * Asks for all acknowledgements that are owed. Resolves when every publisher was told that what it has sent so far is
+   * settled, at most after `timeout` ms.
+   */
+  async whenSettled(timeout: number): Promise<void> {
+    const waiting = [...this.#senders.values()]
+      .filter(({ session, relayed, told }) => session !== undefined && relayed > told)
+      .map((sender) => ({ sender, upTo: sender.relayed }));
+    for (const { sender } of waiting) this.hasten(sender);
+    const isTold = (): boolean =>
+      waiting.every(({ sender, upTo }) => sender.session === undefined || sender.told >= upTo);
+    const told = new Promise<void>((resolve) => {
+      this.#afterSettling = () => {
+        if (isTold()) resolve();
+      };
+    });
+    if (waiting.length > 0) await atMost(this.#clock, timeout, told);
+    this.#afterSettling = undefined;
   }
 
   /** Tells those who would be told in time: the host ends, and the next one would be sent all that again. */

@@ -82,3 +82,10 @@ export function wait(clock: Clock, delay: number, signal?: AbortSignal): Promise
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }
+
+/** Resolves with `done`, at most after `timeout` ms. */
+export async function atMost(clock: Clock, timeout: number, done: Promise<void>): Promise<void> {
+  const deadline = new AbortController();
+  await Promise.race([done, wait(clock, timeout, deadline.signal).catch(() => {})]);
+  deadline.abort();
+}

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { LAZY_ACK_DELAY, PEER_STALL_TIMEOUT, PING_INTERVAL } from '../../src/limits.js';
 import { Flag } from '../../src/wire/frame.js';
+import { isPending } from '../support/waiting.js';
 import { type BenchPeer, RelayBench } from './relay-bench.js';
 
 function settledUpTo(peer: BenchPeer): number | undefined {
@@ -34,6 +35,37 @@ describe('settling', () => {
     bench.clock.settle();
     expect(settledUpTo(publisher)).toBe(2);
     expect(publisher.got.slice(-2).map(({ kind }) => kind)).toEqual(['settled', 'goaway']);
+  });
+
+  it('is asked for when the host is about to close, and waited for, but not for ever', async () => {
+    const bench = new RelayBench();
+    const [publisher, receiver, owing] = [bench.join('p'), bench.join('r', 'a'), bench.join('o', 'b')];
+    publisher.publish('a', 1);
+    const settled = bench.relay.whenSettled(50);
+    bench.clock.settle();
+    expect(receiver.of('ack')).toHaveLength(1);
+    expect(await isPending(settled)).toBe(true);
+    receiver.acknowledge(publisher, 1);
+    await settled;
+    expect(settledUpTo(publisher)).toBe(1);
+    publisher.publish('b', 2);
+    const late = bench.relay.whenSettled(50);
+    bench.clock.advance(49);
+    expect(owing.of('ack')).toHaveLength(1);
+    expect(await isPending(late)).toBe(true);
+    bench.clock.advance(1);
+    await late;
+    expect(settledUpTo(publisher)).toBe(1);
+  });
+
+  it('is not waited for where nobody owes anything', async () => {
+    const bench = new RelayBench();
+    const [publisher, receiver] = [bench.join('p'), bench.join('r', 'a')];
+    publisher.publish('a', 1);
+    receiver.acknowledge(publisher, 1);
+    await bench.relay.whenSettled(50);
+    bench.clock.settle();
+    expect(settledUpTo(publisher)).toBe(1);
   });
 
   it('is told at once for a confirm, with the number of receivers', () => {

@@ -2,7 +2,7 @@
 // files and sockets is done here with what stands in for them.
 import type { Gate } from '../../src/host/gate.js';
 import type { Relay } from '../../src/host/relay.js';
-import { HOST_QUERY_GRACE } from '../../src/limits.js';
+import { HOST_QUERY_GRACE, HOST_SETTLE_GRACE } from '../../src/limits.js';
 import { PEER_ID_BYTES, type PeerId, peerIdAt } from '../../src/wire/peer-id.js';
 import { Rank } from './agenda.js';
 import { type SimPipe, simPipePair } from './sim-pipe.js';
@@ -145,6 +145,8 @@ export class SimHost {
   async close(): Promise<void> {
     if (this.#state !== 'serving') return;
     await this.#relay!.whenQueriesEnd(HOST_QUERY_GRACE);
+    if (this.#state !== 'serving') return;
+    await this.#relay!.whenSettled(HOST_SETTLE_GRACE);
     if (this.#state !== 'serving') return;
     this.#end();
     this.#noteEnd();
