@@ -21,11 +21,7 @@ export interface FoundDead {
 }
 
 /** Main thread → worker. */
-export type HostCommand =
-  | { do: 'rehearse' }
-  | ({ do: 'stand' } & FoundDead)
-  | { do: 'drain' }
-  | { do: 'close' };
+export type HostCommand = ({ do: 'stand' } & FoundDead) | { do: 'drain' } | { do: 'close' };
 
 /** Worker → main thread. */
 export type HostNews =
@@ -114,11 +110,6 @@ export class HostThread {
   /** Whether the thread can be told anything. */
   get isAlive(): boolean {
     return this.#failure === undefined;
-  }
-
-  /** Uses the time until the thread is needed, which may be never. */
-  rehearse(): void {
-    this.#tell({ do: 'rehearse' });
   }
 
   /**

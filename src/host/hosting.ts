@@ -78,10 +78,8 @@ export class Hosting {
 
   #warm(): void {
     if (this.#options.thread === 'inline') return;
-    if (this.#thread !== undefined) return;
     try {
-      this.#thread = this.#newThread();
-      this.#thread.rehearse();
+      this.#thread ??= this.#newThread();
     } catch {
       // Who has to host tries again, and then says so.
     }
