@@ -37,14 +37,13 @@ export function announceCandidate(bus: BusDirectory, candidacy: Candidacy, clock
 
 function writeNote(path: string, text: string): void {
   const fd = openSync(path, 'wx', 0o600);
+  let isWritten = false;
   try {
-    writeSync(fd, text);
-  } catch (error) {
-    // On a full disk. Empty it would name nobody, and everybody would wait for him, its own writer as well.
-    unlinkSync(path);
-    throw error;
+    isWritten = writeSync(fd, text) === text.length;
   } finally {
     closeSync(fd);
+    // On a full disk. What is cut short names nobody, and everybody would wait for him, its own writer as well.
+    if (!isWritten) unlinkSync(path);
   }
 }
 
