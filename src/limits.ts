@@ -103,7 +103,7 @@ export const SILENCE_TIMEOUT = 4_000;
 export const DRAIN_TIMEOUT = 5_000;
 /** A closing host lets open queries finish for this long. */
 export const HOST_QUERY_GRACE = 5_000;
-/** …receivers acknowledge what they have taken for this long: it takes a round trip, and who did not take it yet may not soon. */
+/** …then waits so long for acknowledgements it has asked for: a round trip of a busy machine. Who has not taken a message by then may not soon; guess. */
 export const HOST_SETTLE_GRACE = 50;
 /** …and then lets its queues be written for this long. */
 export const HOST_FLUSH_GRACE = 1_000;

@@ -30,7 +30,7 @@ export class Settling {
   #lazyTimer: Timer | undefined;
   #active = new Set<Sender>();
   #windowBytes = WINDOW_BYTES_MAX;
-  #afterSettling: (() => void) | undefined;
+  #afterSettling: (() => unknown) | undefined;
 
   constructor(options: { clock: Clock; outlet: Outlet; hostId: PeerId }) {
     this.#clock = options.clock;
@@ -149,20 +149,18 @@ export class Settling {
    * Asks for all acknowledgements that are owed. Resolves when every publisher was told that what it has sent so far is
    * settled, at most after `timeout` ms.
    */
-  async whenSettled(timeout: number): Promise<void> {
+  whenSettled(timeout: number): Promise<void> {
     const waiting = [...this.#senders.values()]
       .filter(({ session, relayed, told }) => session !== undefined && relayed > told)
       .map((sender) => ({ sender, upTo: sender.relayed }));
+    if (waiting.length === 0) return Promise.resolve();
     for (const { sender } of waiting) this.hasten(sender);
-    const isTold = (): boolean =>
+    const isOver = (): boolean =>
       waiting.every(({ sender, upTo }) => sender.session === undefined || sender.told >= upTo);
     const told = new Promise<void>((resolve) => {
-      this.#afterSettling = () => {
-        if (isTold()) resolve();
-      };
+      this.#afterSettling = () => isOver() && resolve();
     });
-    if (waiting.length > 0) await atMost(this.#clock, timeout, told);
-    this.#afterSettling = undefined;
+    return atMost(this.#clock, timeout, told);
   }
 
   /** Tells those who would be told in time: the host ends, and the next one would be sent all that again. */
