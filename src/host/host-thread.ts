@@ -21,7 +21,11 @@ export interface FoundDead {
 }
 
 /** Main thread → worker. */
-export type HostCommand = ({ do: 'stand' } & FoundDead) | { do: 'drain' } | { do: 'close' };
+export type HostCommand =
+  | { do: 'rehearse' }
+  | ({ do: 'stand' } & FoundDead)
+  | { do: 'drain' }
+  | { do: 'close' };
 
 /** Worker → main thread. */
 export type HostNews =
@@ -110,6 +114,11 @@ export class HostThread {
   /** Whether the thread can be told anything. */
   get isAlive(): boolean {
     return this.#failure === undefined;
+  }
+
+  /** Uses the time until the thread is needed, which may be never. */
+  rehearse(): void {
+    this.#tell({ do: 'rehearse' });
   }
 
   /**

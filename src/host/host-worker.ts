@@ -7,28 +7,36 @@ import { peerIdAt } from '../wire/peer-id.js';
 import type { Host } from './api.js';
 import { runHost } from './host.js';
 import type { FoundDead, HostCommand, HostNews, HostThreadData } from './host-thread.js';
+import { rehearse } from './rehearsal.js';
 
 const port = parentPort;
 if (port === null) throw new Error('host-worker runs as a worker thread only');
 const { bus, ownerId } = workerData as HostThreadData;
 const tell = (news: HostNews): void => port.postMessage(news);
+const clock = systemClock;
+const endpoints = socketEndpoints(clock);
+const rehearsal = new AbortController();
 let host: Host | undefined;
 
 port.on('message', (command: HostCommand) => {
   if (command.do === 'stand') void stand(command);
+  // without it everything works as well
+  else if (command.do === 'rehearse')
+    rehearse({ bus, clock, endpoints, signal: rehearsal.signal }).catch(() => {});
   else if (command.do === 'drain') void host?.drain();
   else void host?.close();
 });
 
 async function stand({ dead, lastEpoch, hung }: FoundDead): Promise<void> {
+  rehearsal.abort();
   try {
     host = await runHost({
       bus,
       dead,
       lastEpoch,
       hung,
-      clock: systemClock,
-      endpoints: socketEndpoints(systemClock),
+      clock,
+      endpoints,
       ownerId: ownerId && peerIdAt(ownerId, 0),
       onPeersChanged: (peers) => tell({ news: 'peers', peers }),
     });

@@ -78,8 +78,10 @@ export class Hosting {
 
   #warm(): void {
     if (this.#options.thread === 'inline') return;
+    if (this.#thread !== undefined) return;
     try {
-      this.#thread ??= this.#newThread();
+      this.#thread = this.#newThread();
+      this.#thread.rehearse();
     } catch {
       // Who has to host tries again, and then says so.
     }

@@ -9,6 +9,7 @@ import {
   openSync,
   readdirSync,
   readSync,
+  rmSync,
   type Stats,
   statSync,
   unlinkSync,
@@ -69,7 +70,7 @@ export function newDraft(bus: BusDirectory, clock: Clock): string {
   return join(stateFolder(bus), `t${clock.randomBytes(8).toString('hex')}`);
 }
 
-/** Removes the drafts of processes that died half-way. */
+/** Removes the drafts of processes that died half-way, files and folders. */
 export async function removeStrays(bus: BusDirectory, clock: Clock): Promise<void> {
   const folder = stateFolder(bus);
   const oldest = clock.wallTime() - STRAY_FILE_AGE;
@@ -77,7 +78,7 @@ export async function removeStrays(bus: BusDirectory, clock: Clock): Promise<voi
     if (!STRAY.test(name)) continue;
     const path = join(folder, name);
     await unless(['ENOENT', 'EPERM'], () => {
-      if (statSync(path).mtimeMs < oldest) unlinkSync(path);
+      if (statSync(path).mtimeMs < oldest) rmSync(path, { recursive: true });
     });
   }
 }

@@ -1,0 +1,116 @@
+// What a thread that is kept ready does before it is needed: it costs a moment, leaves nothing, and never stands in the way.
+import { mkdirSync, readdirSync, utimesSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { expect, it } from 'vitest';
+import { HostThread } from '../../src/host/host-thread.js';
+import { rehearse } from '../../src/host/rehearsal.js';
+import { STRAY_FILE_AGE } from '../../src/limits.js';
+import { type BusDirectory, openBusDirectory, stateFolder } from '../../src/transport/bus-directory.js';
+import { pruneEpochs } from '../../src/transport/epochs.js';
+import type { Endpoints } from '../../src/transport/pipe.js';
+import { withScratchBus } from '../../src/transport/scratch-bus.js';
+import { socketEndpoints } from '../../src/transport/socket-pipe.js';
+import { systemClock } from '../../src/util/clock.js';
+import { afterwards, busFolder } from '../support/scratch.js';
+
+const workerFile = new URL('../../dist/host/host-worker.cjs', import.meta.url);
+const never = new AbortController().signal;
+
+const newBus = (): Promise<BusDirectory> => openBusDirectory('test', { directory: busFolder() });
+
+/** A bus in so long a path that another level has no room for a socket. */
+function deepBus(): Promise<BusDirectory> {
+  const folder = busFolder();
+  const directory = join(folder, 'd'.repeat(75 - folder.length));
+  mkdirSync(directory, { mode: 0o700 });
+  return openBusDirectory('test', { directory });
+}
+
+const everythingOf = ({ root }: BusDirectory): string[] =>
+  readdirSync(root, { recursive: true }).map(String).sort();
+
+/** Endpoints that count who dials and listens, and call `onDial` each time. */
+function countedEndpoints(onDial: () => void = () => {}): {
+  endpoints: Endpoints;
+  counts: { dialled: number; listening: number };
+} {
+  const real = socketEndpoints(systemClock);
+  const counts = { dialled: 0, listening: 0 };
+  const endpoints: Endpoints = {
+    dial(endpoint, options) {
+      counts.dialled += 1;
+      onDial();
+      return real.dial(endpoint, options);
+    },
+    async listen(endpoint, options) {
+      counts.listening += 1;
+      const listener = await real.listen(endpoint, options);
+      return {
+        endpoint: listener.endpoint,
+        isInPlace: () => listener.isInPlace(),
+        async close() {
+          counts.listening -= 1;
+          await listener.close();
+        },
+      };
+    },
+  };
+  return { endpoints, counts };
+}
+
+it('hosts a bus of its own, joins it five times and leaves nothing behind', async () => {
+  const bus = await newBus();
+  const before = everythingOf(bus);
+  const { endpoints, counts } = countedEndpoints(() => expect(readdirSync(stateFolder(bus))).toHaveLength(1));
+  await rehearse({ bus, clock: systemClock, endpoints, signal: never });
+  expect(counts).toEqual({ dialled: 5, listening: 0 });
+  expect(everythingOf(bus)).toEqual(before);
+});
+
+it('stops at the next step when the thread is needed', async () => {
+  const bus = await newBus();
+  const before = everythingOf(bus);
+  const needed = new AbortController();
+  const { endpoints, counts } = countedEndpoints(() => needed.abort());
+  await rehearse({ bus, clock: systemClock, endpoints, signal: needed.signal });
+  expect(counts).toEqual({ dialled: 1, listening: 0 });
+  expect(everythingOf(bus)).toEqual(before);
+});
+
+it('says why where there is no place for it, and leaves nothing either', async () => {
+  const bus = await deepBus();
+  const before = everythingOf(bus);
+  const rehearsal = rehearse({
+    bus,
+    clock: systemClock,
+    endpoints: countedEndpoints().endpoints,
+    signal: never,
+  });
+  await expect(rehearsal).rejects.toMatchObject({ code: 'MAILSLOT_PATH_TOO_LONG' });
+  expect(everythingOf(bus)).toEqual(before);
+});
+
+it.each([
+  ['during it', newBus],
+  ['where there is no place for it', deepBus],
+])('a thread that is told to stand %s does', async (_when, makeBus) => {
+  const bus = await makeBus();
+  const thread = new HostThread(workerFile, { bus, ownerId: undefined });
+  thread.rehearse();
+  const host = await thread.stand({ dead: 0, lastEpoch: 0 });
+  afterwards(() => host?.close());
+  expect(host?.epoch).toBe(1);
+  expect(thread.isAlive).toBe(true);
+});
+
+it('what a process leaves that died during it, a later host removes', async () => {
+  const bus = await newBus();
+  const ofLongAgo = new Date(Date.now() - STRAY_FILE_AGE - 1_000);
+  await withScratchBus(bus, systemClock, (young) =>
+    withScratchBus(bus, systemClock, async (old) => {
+      utimesSync(old.root, ofLongAgo, ofLongAgo);
+      await pruneEpochs(bus, 1, systemClock);
+      expect(readdirSync(stateFolder(bus))).toEqual([basename(young.root)]);
+    }),
+  );
+});
