@@ -1,6 +1,6 @@
 // How fast a bus recovers: the hosting one of 21 processes is killed, again and again. Measured is from the kill to the next
-// pointer (by what the file system says of it, since who looks has to wait for a processor as well), and to the moment when
-// every survivor is connected again. Figures mean something on a quiet machine only; what
+// pointer (by what the file system says of it, since who looks has to wait for a processor as well), to the moment when
+// every survivor is connected again, and to that when each has got a message again: one of them publishes all the time. Figures mean something on a quiet machine only; what
 // fails here is a bus that does not recover.
 //   npx tsx scripts/torture/take-over-times.ts [seconds] [seed] [--peers n]
 import { type ChildProcess, fork } from 'node:child_process';
@@ -15,24 +15,36 @@ import { inTime, runPart } from './part.js';
 const WARM_UP = 2_000;
 const program = fileURLToPath(new URL('./take-over-peer.mjs', import.meta.url));
 
-interface Report {
-  epoch: number;
-  hosting: boolean;
-  /** On the machine's monotonic clock, ms. */
-  at: number;
-}
+/** Times are on the machine's monotonic clock, ms. */
+type Report =
+  | { said: 'connected'; epoch: number; hosting: boolean; at: number }
+  | { said: 'heard'; at: number };
 
 const machineTime = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 class Peer {
   readonly process: ChildProcess;
-  last: Report = { epoch: 0, hosting: false, at: 0 };
+  epoch = 0;
+  hosting = false;
+  /** When it was connected to this epoch. */
+  connectedAt = 0;
+  /** …and when the first message came after that; undefined until then. */
+  heardAt: number | undefined;
 
-  constructor(directory: string) {
-    this.process = fork(program, [directory], { execArgv: [] });
-    this.process.on('message', (report) => {
-      this.last = report as Report;
-    });
+  constructor(directory: string, publishes: boolean) {
+    this.process = fork(program, publishes ? [directory, 'publish'] : [directory], { execArgv: [] });
+    this.process.on('message', (report) => this.#take(report as Report));
+  }
+
+  #take(report: Report): void {
+    if (report.said === 'heard') {
+      this.heardAt = report.at;
+      return;
+    }
+    this.epoch = report.epoch;
+    this.hosting = report.hosting;
+    this.connectedAt = report.at;
+    this.heardAt = undefined;
   }
 
   async kill(): Promise<void> {
@@ -61,31 +73,41 @@ function spread(values: number[]): string {
 
 await runPart(async ({ directory, goOn, aims: { peers: survivors = 20 } }) => {
   const peers: Peer[] = [];
-  const grow = async (): Promise<void> => {
-    const peer = new Peer(directory);
+  const grow = async (publishes = false): Promise<void> => {
+    const peer = new Peer(directory, publishes);
     peers.push(peer);
-    await until(() => peer.last.epoch > 0, 'a peer on the bus');
+    await until(() => peer.epoch > 0, 'a peer on the bus');
   };
+  await grow();
+  await grow(true);
   while (peers.length <= survivors) await grow();
   const pointers: number[] = [];
   const allBack: number[] = [];
+  const allHeard: number[] = [];
   do {
     await pause(WARM_UP);
-    const host = peers.find(({ last }) => last.hosting);
+    const host = peers.find(({ hosting }) => hosting);
     if (host === undefined) throw new Error('nobody hosts');
     peers.splice(peers.indexOf(host), 1);
-    const { epoch } = host.last;
+    const { epoch } = host;
     const mark = join(directory, 'mark');
     writeFileSync(mark, '');
     const killedAt = machineTime();
     await host.kill();
-    await until(() => peers.every(({ last }) => last.epoch > epoch), 'everybody back');
-    if (new Set(peers.map(({ last }) => last.epoch)).size > 1) throw new Error('there is more than one host');
+    await until(() => peers.every((peer) => peer.epoch > epoch), 'everybody back');
+    if (new Set(peers.map((peer) => peer.epoch)).size > 1) throw new Error('there is more than one host');
     const pointer = join(directory, 'b-test', `e${highest(directory)}`);
     pointers.push(statSync(pointer).mtimeMs - statSync(mark).mtimeMs);
-    allBack.push(Math.max(...peers.map(({ last }) => last.at)) - killedAt);
+    allBack.push(Math.max(...peers.map(({ connectedAt }) => connectedAt)) - killedAt);
+    await until(() => peers.every(({ heardAt }) => heardAt !== undefined), 'a message for everybody');
+    allHeard.push(Math.max(...peers.map(({ heardAt = 0 }) => heardAt)) - killedAt);
     await grow();
   } while (goOn());
   for (const { process } of peers) process.kill('SIGKILL');
-  return `take-over: ${allBack.length} hosts killed; new host ${spread(pointers)}; all ${survivors} back ${spread(allBack)}`;
+  const times = [
+    `new host ${spread(pointers)}`,
+    `all ${survivors} back ${spread(allBack)}`,
+    `a message for all of them ${spread(allHeard)}`,
+  ];
+  return `take-over: ${allBack.length} hosts killed; ${times.join('; ')}`;
 });
