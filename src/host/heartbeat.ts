@@ -1,5 +1,5 @@
-// Looks at every peer once a second: sends PING where it was quiet for long, announces who does not answer as
-// unresponsive, and judges who is stalled. It ends the link only of one that never joined: who is silent may wake up.
+// Looks at every peer once a second, and when the answer to a PING is overdue: sends PING where it was quiet for long, announces
+// who does not answer as unresponsive, and judges who is stalled. It ends the link only of one that never joined: who is silent may wake up.
 import { PEER_STALL_TIMEOUT, PING_INTERVAL, SILENCE_TIMEOUT, STALL_THRESHOLD } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { controlFrame } from '../wire/control.js';
@@ -27,8 +27,11 @@ export interface HeartbeatOptions {
 const SWEEP_INTERVAL = 1_000;
 /** Each second sweep finds silence of nearly an interval: the answer to the last PING took its time. */
 const PING_AFTER = PING_INTERVAL - SWEEP_INTERVAL / 2;
-/** A program that is busy for a moment is not unresponsive: a PING must have gone unanswered for nearly its interval. */
-const UNANSWERED_AFTER = PING_INTERVAL - SWEEP_INTERVAL / 2;
+/**
+ * A program that is busy for a moment is not unresponsive: a PING must have gone unanswered for nearly its interval. With the
+ * silence before it, of at most PING_AFTER and a sweep, that is never more than two intervals.
+ */
+const UNANSWERED_AFTER = PING_INTERVAL - SWEEP_INTERVAL / 2 - 100;
 
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
@@ -59,34 +62,42 @@ export class Heartbeat {
     this.#options.presence.joined(session);
   }
 
-  #sweepLater(): Timer {
-    return this.#options.clock.setTimer(SWEEP_INTERVAL, () => this.#sweep());
+  #sweepLater(delay = SWEEP_INTERVAL): Timer {
+    return this.#options.clock.setTimer(delay, () => this.#sweep());
   }
 
   #sweep(): void {
     const now = this.#options.clock.now();
     const suspended = now - this.#sweptAt > SWEEP_INTERVAL + STALL_THRESHOLD;
     this.#sweptAt = now;
+    let next = SWEEP_INTERVAL;
     for (const session of [...this.#options.sessions()]) {
       // who was suspended itself has no right to judge: everybody gets a new start
       if (suspended) session.lastHeard = session.lastProgress = now;
       else this.#judge(session, now);
+      next = Math.min(next, this.#untilOverdue(session, now));
     }
     this.#options.onSwept();
-    this.#timer = this.#sweepLater();
+    this.#timer = this.#sweepLater(next);
   }
 
   #judge(session: Session, now: number): void {
     const silence = now - session.lastHeard;
     this.#lookAtProgress(session, now);
     const unanswered = session.pingedAt > session.lastHeard ? now - session.pingedAt : 0;
-    if (silence > SILENCE_TIMEOUT && unanswered > UNANSWERED_AFTER) this.#announceSilence(session);
+    if (silence > SILENCE_TIMEOUT && unanswered >= UNANSWERED_AFTER) this.#announceSilence(session);
     if (silence > PING_AFTER && now - session.pingedAt > PING_AFTER) this.#ping(session, now);
     if (session.state === 'welcomed' && silence > SILENCE_TIMEOUT) {
       // it may have been suspended at that very moment: no reason to end its Bus
       this.#options.refuse(session, 'closed', 'JOIN did not come');
     }
     this.#judgeStall(session, now);
+  }
+
+  /** ms until the answer to a PING is overdue; infinite when none is awaited. */
+  #untilOverdue({ pingedAt, lastHeard, isSilent }: Session, now: number): number {
+    const left = pingedAt + UNANSWERED_AFTER - now;
+    return pingedAt > lastHeard && !isSilent && left > 0 ? Math.ceil(left) : Number.POSITIVE_INFINITY;
   }
 
   /** A queue that never runs empty is no sign of a stall while the peer takes something of it: it is slow, and may be. */
