@@ -31,8 +31,8 @@ export const LISTEN_BACKLOG = 4_096;
 
 /** Default time `openBus` tries before it rejects. */
 export const OPEN_TIMEOUT = 5_000;
-/** A host that completed no handshake for this long is dead to the peer that asks. */
-export const HUNG_HOST_TIMEOUT = 5_000;
+/** A host that completed no handshake for this long is dead to the peer that asks; with the election another one is there within 5 s. */
+export const HUNG_HOST_TIMEOUT = 4_900;
 /** …provided so many attempts were made in that time. */
 export const HUNG_HOST_ATTEMPTS = 3;
 /** First and last delay between attempts to reach a host that is alive or unknown. */
