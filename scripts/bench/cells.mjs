@@ -1,10 +1,12 @@
 // One cell of a table: the processes of one system, opened for it, and runs in which a publisher sends and all
 // receivers count. Loss, doubling and disorder fail the cell.
+import { availableParallelism } from 'node:os';
 import { withWorkers } from './processes.mjs';
 
 // What is measured is the steady state of every system, and seventeen processes on two cores compile for a while. So
 // many small messages come first, enough for V8 to be done; then a run of the size in question tells how many make a
-// short one, and short ones follow until the rate rises no more.
+// short one, and short ones follow until the rate rises no more. With many processes it stands still for seconds and then
+// rises again, when the next function is compiled in the last of them: so each has to have had its share of a core, too.
 const FIRST_MESSAGES = 2_000;
 const COMPILE_MESSAGES = 100_000;
 const COMPILE_BYTES = 64;
@@ -16,6 +18,8 @@ const WARM_UP = 400;
 const MOST_WARM_UPS = 30;
 const PATIENCE = 4;
 const STILL_RISING = 1.05;
+/** Time on a core that each process has before the rate counts as steady, ms; measured with sixteen receivers. */
+const CORE_TIME = 1_200;
 const OPENED_AT_ONCE = 8;
 const LEAST_MESSAGES = 8;
 
@@ -80,14 +84,23 @@ export async function warmUp(cell, run, known) {
     PROBE_BYTES / (run.size ?? COMPILE_BYTES),
     messagesFor(known, PROBE_TIME),
   );
+  const processes = cell.readers.length + 2;
+  const notBefore = performance.now() + (CORE_TIME * processes) / availableParallelism();
   const first = await runOnce(cell, { ...run, count: Math.max(LEAST_MESSAGES, Math.round(probe)) });
-  return untilSteady(first, (count) => runOnce(cell, { ...run, count }));
+  return untilSteady(
+    first,
+    (count) => runOnce(cell, { ...run, count }),
+    () => performance.now() >= notBefore,
+  );
 }
 
-/** Calls `measure(count)` for short runs until its rate, which begins at `first`, rises no more; resolves to the best. */
-export async function untilSteady(first, measure) {
+/**
+ * Calls `measure(count)` for short runs until its rate, which begins at `first`, rises no more, and `mayEnd` says so, too;
+ * resolves to the best.
+ */
+export async function untilSteady(first, measure, mayEnd = () => true) {
   let best = first;
-  for (let runs = 0, inVain = 0; inVain < PATIENCE && runs < MOST_WARM_UPS; runs++) {
+  for (let runs = 0, inVain = 0; (inVain < PATIENCE || !mayEnd()) && runs < MOST_WARM_UPS; runs++) {
     const rate = await measure(messagesFor(best, WARM_UP));
     inVain = rate > best * STILL_RISING ? 0 : inVain + 1;
     best = Math.max(best, rate);
