@@ -38,6 +38,8 @@ export class Heartbeat {
   readonly #pingFrame: Buffer;
   #timer: Timer;
   #sweptAt: number;
+  /** ms from the last sweep to the next one. */
+  #delay = SWEEP_INTERVAL;
 
   constructor(options: HeartbeatOptions) {
     const { clock, hostId } = options;
@@ -62,23 +64,23 @@ export class Heartbeat {
     this.#options.presence.joined(session);
   }
 
-  #sweepLater(delay = SWEEP_INTERVAL): Timer {
-    return this.#options.clock.setTimer(delay, () => this.#sweep());
+  #sweepLater(): Timer {
+    return this.#options.clock.setTimer(this.#delay, () => this.#sweep());
   }
 
   #sweep(): void {
     const now = this.#options.clock.now();
-    const suspended = now - this.#sweptAt > SWEEP_INTERVAL + STALL_THRESHOLD;
+    const suspended = now - this.#sweptAt > this.#delay + STALL_THRESHOLD;
     this.#sweptAt = now;
-    let next = SWEEP_INTERVAL;
+    this.#delay = SWEEP_INTERVAL;
     for (const session of [...this.#options.sessions()]) {
       // who was suspended itself has no right to judge: everybody gets a new start
       if (suspended) session.lastHeard = session.lastProgress = now;
       else this.#judge(session, now);
-      next = Math.min(next, this.#untilOverdue(session, now));
+      this.#delay = Math.min(this.#delay, this.#untilOverdue(session, now));
     }
     this.#options.onSwept();
-    this.#timer = this.#sweepLater(next);
+    this.#timer = this.#sweepLater();
   }
 
   #judge(session: Session, now: number): void {
