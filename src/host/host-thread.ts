@@ -133,9 +133,9 @@ export class HostThread {
     });
   }
 
-  /** Ends the thread; not for one that hosts. */
-  release(): void {
-    void this.#worker.terminate();
+  /** Ends the thread; not for one that hosts. Resolves when it does nothing any more. */
+  async release(): Promise<void> {
+    await this.#worker.terminate();
   }
 
   #tell(command: HostCommand): void {

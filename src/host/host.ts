@@ -3,6 +3,7 @@ import { HOST_QUERY_GRACE, HOST_SETTLE_GRACE, MESSAGE_SWEEP_INTERVAL } from '../
 import type { BusDirectory } from '../transport/bus-directory.js';
 import { MessageFolder, sweepMessageFiles } from '../transport/message-files.js';
 import type { Endpoints } from '../transport/pipe.js';
+import { removeStrays } from '../transport/private-file.js';
 import { isProcessGone } from '../transport/process-liveness.js';
 import { type Reign, standForElection } from '../transport/reign.js';
 import { RetainedFile, readRetained, readWills } from '../transport/retained-file.js';
@@ -59,6 +60,7 @@ export async function runHost(options: RunHostOptions): Promise<Host | undefined
   let sweeping: Timer | undefined;
   const sweep = (): void => {
     sweepMessageFiles(bus, clock, (id) => relay?.needsFilesOf(id) ?? true);
+    removeStrays(bus, clock);
     sweeping = clock.setTimer(MESSAGE_SWEEP_INTERVAL, sweep);
   };
   void closed.then(() => {

@@ -51,7 +51,7 @@ export class Hosting {
     this.#isStandby = isStandby;
     this.#warming?.cancel();
     if (isStandby) this.#warming = this.#options.clock.setTimer(WARM_THREAD_DELAY, () => this.#warm());
-    else this.#cool();
+    else void this.#cool();
   }
 
   /** Stands for election; undefined when somebody else won. Errors as `runHost`. */
@@ -70,7 +70,8 @@ export class Hosting {
   async close(): Promise<void> {
     this.#closed = true;
     this.#warming?.cancel();
-    this.#cool();
+    // it may be rehearsing in the bus folder, which its user may be about to remove
+    await this.#cool();
     // a host that is about to win would outlive its Bus; why it fails is told to who started it
     await this.#starting?.catch(() => {});
     await this.#host?.close();
@@ -87,9 +88,10 @@ export class Hosting {
     }
   }
 
-  #cool(): void {
-    this.#thread?.release();
+  async #cool(): Promise<void> {
+    const thread = this.#thread;
     this.#thread = undefined;
+    await thread?.release();
   }
 
   #newThread(): HostThread {
@@ -105,7 +107,7 @@ export class Hosting {
 
   #giveBack(thread: HostThread | undefined): void {
     if (this.#isStandby && !this.#closed) this.#thread = thread;
-    else thread?.release();
+    else void thread?.release();
   }
 
   async #runInThread(found: FoundDead): Promise<Host | undefined> {

@@ -8,6 +8,7 @@ import { withScratchBus } from '../transport/scratch-bus.js';
 import type { Clock } from '../util/clock.js';
 import { controlFrame, type Join, PROTOCOL_MINOR } from '../wire/control.js';
 import { PEER_ID_BYTES, type PeerId, peerIdAt } from '../wire/peer-id.js';
+import type { Host } from './api.js';
 import { runHost } from './host.js';
 
 /** More gained nothing; measured with 1, 5 and 20. */
@@ -34,22 +35,36 @@ export interface RehearsalOptions {
 }
 
 /** Resolves when it is over, or `signal` has aborted. Rejects where no bus can be hosted there. */
-export function rehearse({ bus, clock, endpoints, signal }: RehearsalOptions): Promise<void> {
-  return withScratchBus(bus, clock, async (scratch) => {
+export async function rehearse(options: RehearsalOptions): Promise<void> {
+  const { bus, clock, endpoints, signal } = options;
+  if (signal.aborted) return;
+  await withScratchBus(bus, clock, async (scratch) => {
     const host = await runHost({ bus: scratch, dead: 0, lastEpoch: 0, clock, endpoints });
     if (host === undefined) return;
-    const key = await readOrCreateKey(scratch, clock);
     const pipes: Pipe[] = [];
-    while (pipes.length < PEERS && !signal.aborted) {
-      const id = peerIdAt(clock.randomBytes(PEER_ID_BYTES), 0);
-      const { epoch, endpoint } = host;
-      const { pipe } = await connectLink({ clock, endpoints, key, endpoint, epoch, peerId: id.bytes });
-      pipes.push(pipe);
-      await joined(pipe, id);
+    try {
+      await joinSeveralTimes(host, scratch, pipes, options);
+    } finally {
+      for (const pipe of pipes) pipe.destroy();
+      // before its folder goes: a host whose files vanish puts them back for the next one
+      await host.close();
     }
-    for (const pipe of pipes) pipe.destroy();
-    await host.close();
   });
+}
+
+async function joinSeveralTimes(
+  { epoch, endpoint }: Host,
+  scratch: BusDirectory,
+  pipes: Pipe[],
+  { clock, endpoints, signal }: RehearsalOptions,
+): Promise<void> {
+  const key = await readOrCreateKey(scratch, clock);
+  while (pipes.length < PEERS && !signal.aborted) {
+    const id = peerIdAt(clock.randomBytes(PEER_ID_BYTES), 0);
+    const { pipe } = await connectLink({ clock, endpoints, key, endpoint, epoch, peerId: id.bytes });
+    pipes.push(pipe);
+    await joined(pipe, id);
+  }
 }
 
 /** Resolves when the host has answered JOIN, or ended. */

@@ -6,7 +6,7 @@ import { MAX_POINTER_BYTES } from '../limits.js';
 import type { Clock } from '../util/clock.js';
 import { errnoOf, patiently, unless } from '../util/errno.js';
 import { type BusDirectory, endpointPath, isEndpoint, stateFolder } from './bus-directory.js';
-import { createLinked, readPrivate, removeStrays } from './private-file.js';
+import { createLinked, readPrivate } from './private-file.js';
 
 export interface Pointer {
   readonly epoch: number;
@@ -126,7 +126,7 @@ export async function withdrawEpoch(bus: BusDirectory, epoch: number, clock: Clo
   if (highestOf(readdirSync(bus.path)) > epoch) await remove(pointerPath(bus, epoch), clock);
 }
 
-/** Removes everything of the epochs below this one, the sockets their pointers name included, and stray drafts. */
+/** Removes everything of the epochs below this one, the sockets their pointers name included. */
 export async function pruneEpochs(bus: BusDirectory, below: number, clock: Clock): Promise<void> {
   const names = readdirSync(bus.path);
   const limit = Math.min(below, highestOf(names));
@@ -136,7 +136,6 @@ export async function pruneEpochs(bus: BusDirectory, below: number, clock: Clock
   }
   const folder = stateFolder(bus);
   for (const { name } of epochsOf(STATE, readdirSync(folder), limit)) await remove(join(folder, name), clock);
-  await removeStrays(bus, clock);
 }
 
 function epochsOf(

@@ -70,16 +70,24 @@ export function newDraft(bus: BusDirectory, clock: Clock): string {
   return join(stateFolder(bus), `t${clock.randomBytes(8).toString('hex')}`);
 }
 
-/** Removes the drafts of processes that died half-way, files and folders. */
-export async function removeStrays(bus: BusDirectory, clock: Clock): Promise<void> {
+/** Removes the drafts of processes that died half-way, files and folders. It never fails: the next time removes what is left. */
+export function removeStrays(bus: BusDirectory, clock: Clock): void {
   const folder = stateFolder(bus);
   const oldest = clock.wallTime() - STRAY_FILE_AGE;
-  for (const name of readdirSync(folder)) {
+  let names: string[] = [];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    // the folder was removed: so were they
+  }
+  for (const name of names) {
     if (!STRAY.test(name)) continue;
     const path = join(folder, name);
-    await unless(['ENOENT', 'EPERM'], () => {
+    try {
       if (statSync(path).mtimeMs < oldest) rmSync(path, { recursive: true });
-    });
+    } catch {
+      // somebody else did it, or holds it open; the others are not to wait for that
+    }
   }
 }
 

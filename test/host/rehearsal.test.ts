@@ -1,17 +1,18 @@
 // What a thread that is kept ready does before it is needed: it costs a moment, leaves nothing, and never stands in the way.
-import { mkdirSync, readdirSync, utimesSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, utimesSync, watch, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { HostThread } from '../../src/host/host-thread.js';
 import { rehearse } from '../../src/host/rehearsal.js';
-import { STRAY_FILE_AGE } from '../../src/limits.js';
+import { POINTER_INTERVAL, STRAY_FILE_AGE } from '../../src/limits.js';
 import { type BusDirectory, openBusDirectory, stateFolder } from '../../src/transport/bus-directory.js';
-import { pruneEpochs } from '../../src/transport/epochs.js';
 import type { Endpoints } from '../../src/transport/pipe.js';
+import { removeStrays } from '../../src/transport/private-file.js';
 import { withScratchBus } from '../../src/transport/scratch-bus.js';
 import { socketEndpoints } from '../../src/transport/socket-pipe.js';
 import { systemClock } from '../../src/util/clock.js';
-import { afterwards, busFolder } from '../support/scratch.js';
+import { afterwards, busFolder, joinBus } from '../support/scratch.js';
 
 const workerFile = new URL('../../dist/host/host-worker.cjs', import.meta.url);
 const never = new AbortController().signal;
@@ -21,7 +22,7 @@ const newBus = (): Promise<BusDirectory> => openBusDirectory('test', { directory
 /** A bus in so long a path that another level has no room for a socket. */
 function deepBus(): Promise<BusDirectory> {
   const folder = busFolder();
-  const directory = join(folder, 'd'.repeat(75 - folder.length));
+  const directory = join(folder, 'd'.repeat(Math.max(1, 75 - folder.length)));
   mkdirSync(directory, { mode: 0o700 });
   return openBusDirectory('test', { directory });
 }
@@ -67,6 +68,19 @@ it('hosts a bus of its own, joins it five times and leaves nothing behind', asyn
   expect(everythingOf(bus)).toEqual(before);
 });
 
+it('leaves nothing when it fails half-way', async () => {
+  const bus = await newBus();
+  const before = everythingOf(bus);
+  const { endpoints, counts } = countedEndpoints(() => {
+    if (counts.dialled === 3) throw new Error('no more descriptors');
+  });
+  await expect(rehearse({ bus, clock: systemClock, endpoints, signal: never })).rejects.toThrow();
+  expect(counts.listening).toBe(0);
+  // a host whose files vanish under it would put some of them back when it looks for them
+  await setTimeout(POINTER_INTERVAL + 200);
+  expect(everythingOf(bus)).toEqual(before);
+});
+
 it('stops at the next step when the thread is needed', async () => {
   const bus = await newBus();
   const before = everythingOf(bus);
@@ -103,14 +117,40 @@ it.each([
   expect(thread.isAlive).toBe(true);
 });
 
-it('what a process leaves that died during it, a later host removes', async () => {
+it('a standby does it, and once its bus is closed nothing of that goes on', async () => {
+  const directory = busFolder();
+  await joinBus(directory, { hostThread: 'inline' });
+  const standby = await joinBus(directory);
+  const state = join(directory, 'b-test', 'state');
+  const watcher = watch(state);
+  afterwards(() => watcher.close());
+  // for a moment there is a folder, where all drafts otherwise are files
+  await new Promise<void>((resolve) => {
+    watcher.on('change', (_, name) => {
+      const stats = lstatSync(join(state, String(name)), { throwIfNoEntry: false });
+      if (stats?.isDirectory()) resolve();
+    });
+  });
+  const left = (): string[] =>
+    readdirSync(state).filter((name) => lstatSync(join(state, name)).isDirectory());
+  await standby.close();
+  const atClose = left();
+  await setTimeout(100);
+  expect(left()).toEqual(atClose);
+});
+
+it('what a process leaves that died during it, a host removes, as any draft of long ago', async () => {
   const bus = await newBus();
   const ofLongAgo = new Date(Date.now() - STRAY_FILE_AGE - 1_000);
   await withScratchBus(bus, systemClock, (young) =>
     withScratchBus(bus, systemClock, async (old) => {
-      utimesSync(old.root, ofLongAgo, ofLongAgo);
-      await pruneEpochs(bus, 1, systemClock);
-      expect(readdirSync(stateFolder(bus))).toEqual([basename(young.root)]);
+      const files = ['t0123456789abcdef', 'tfedcba9876543210'].map((name) => join(stateFolder(bus), name));
+      for (const file of files) writeFileSync(file, 'a draft');
+      for (const path of [old.root, files[1]!]) utimesSync(path, ofLongAgo, ofLongAgo);
+      removeStrays(bus, systemClock);
+      expect(readdirSync(stateFolder(bus)).sort()).toEqual(
+        [basename(young.root), 't0123456789abcdef'].sort(),
+      );
     }),
   );
 });
