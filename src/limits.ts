@@ -31,8 +31,11 @@ export const LISTEN_BACKLOG = 4_096;
 
 /** Default time `openBus` tries before it rejects. */
 export const OPEN_TIMEOUT = 5_000;
-/** A host that completed no handshake for this long is dead to the peer that asks; with the election another one is there within 5 s. */
-export const HUNG_HOST_TIMEOUT = 4_900;
+/**
+ * A host that completed no handshake for this long is dead to the peer that asks. Another one is to be there within 5 s: the rest
+ * is for the election, and for what peers of a busy bus have still to read of the one that hangs (0.5 s in 100 suspensions).
+ */
+export const HUNG_HOST_TIMEOUT = 4_400;
 /** …provided so many attempts were made in that time. */
 export const HUNG_HOST_ATTEMPTS = 3;
 /** First and last delay between attempts to reach a host that is alive or unknown. */
@@ -261,7 +264,7 @@ export const SLOW_ATTEMPT = 100;
 /** A new host that does not know who was on the bus waits at most this long: a deleted folder is to be healed within 2 s. */
 export const BLIND_GATE_TIMEOUT = 1_000;
 /** A host that cannot read its folder serves on for so long: less than HUNG_HOST_TIMEOUT, after which others may replace it. */
-export const BLIND_REIGN_TIMEOUT = 4_000;
+export const BLIND_REIGN_TIMEOUT = 3_300;
 
 /** An attempt that ends so much too late was made by a process that hardly gets its turn; timers are punctual to some 10 ms. */
 export const LATE_ATTEMPT = 100;

@@ -46,7 +46,8 @@ export class Patience {
     this.#lastLook = now;
     if (this.#forgives(now - startedAt)) return false;
     this.#attempts += 1;
-    return this.#attempts >= HUNG_HOST_ATTEMPTS && now - this.#since >= HUNG_HOST_TIMEOUT;
+    // three thirds of it may add up to a little less
+    return this.#attempts >= HUNG_HOST_ATTEMPTS && now - this.#since > HUNG_HOST_TIMEOUT - 1;
   }
 
   /** How long the next attempt may take: those that are still owed share what is left, and the last one ends with it. */

@@ -31,10 +31,10 @@ function exhaust(clock: ManualClock, suspicion?: Suspicion): number[] {
 const sum = (times: number[]): number => times.reduce((total, time) => total + time, 0);
 
 describe('patience with a host that answers nobody', () => {
-  it('is five seconds and three attempts', () => {
+  it('lasts its time and three attempts', () => {
     const attempts = exhaust(new ManualClock());
     expect(attempts).toHaveLength(HUNG_HOST_ATTEMPTS);
-    expect(sum(attempts)).toBe(HUNG_HOST_TIMEOUT);
+    expect(sum(attempts)).toBeCloseTo(HUNG_HOST_TIMEOUT, 5);
     expect(Math.max(...attempts)).toBe(HANDSHAKE_TIMEOUT);
   });
 
@@ -51,7 +51,7 @@ describe('patience with a host that answers nobody', () => {
   it('begins anew for another epoch than the suspected one', () => {
     const clock = new ManualClock();
     clock.advance(60_000);
-    expect(sum(exhaust(clock, { epoch: EPOCH - 1, since: 0 }))).toBe(HUNG_HOST_TIMEOUT);
+    expect(sum(exhaust(clock, { epoch: EPOCH - 1, since: 0 }))).toBeCloseTo(HUNG_HOST_TIMEOUT, 5);
   });
 
   it('does not count attempts that end late: this process is slow, and maybe not the host', () => {
