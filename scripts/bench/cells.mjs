@@ -85,7 +85,7 @@ export async function warmUp(cell, run, known) {
     messagesFor(known, PROBE_TIME),
   );
   const processes = cell.readers.length + 2;
-  const notBefore = performance.now() + (CORE_TIME * processes) / availableParallelism();
+  const notBefore = performance.now() + CORE_TIME * Math.max(1, processes / availableParallelism());
   const first = await runOnce(cell, { ...run, count: Math.max(LEAST_MESSAGES, Math.round(probe)) });
   return untilSteady(
     first,

@@ -23,6 +23,6 @@ function report(epoch, hosting) {
 }
 
 void listen();
-if (publishes) setInterval(() => bus.publish('beat', 'tick'), PUBLISH_INTERVAL);
+if (publishes) setInterval(() => bus.publish('beat', 'tick').catch(() => {}), PUBLISH_INTERVAL);
 report(bus.epoch, bus.hosting);
 for await (const event of bus.events()) if (event.type === 'connected') report(event.epoch, event.hosting);
