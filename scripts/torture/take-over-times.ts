@@ -1,7 +1,7 @@
 // How fast a bus recovers: the hosting one of 21 processes is killed, again and again. Measured is from the kill to the next
 // pointer (by what the file system says of it, since who looks has to wait for a processor as well), to the moment when
-// every survivor is connected again, and to that when each has got a message again: one of them publishes all the time. Figures mean something on a quiet machine only; what
-// fails here is a bus that does not recover.
+// every survivor is connected again, and to that when each has got a message again: one of them publishes all
+// the time. Figures mean something on a quiet machine only; what fails here is a bus that does not recover.
 //   npx tsx scripts/torture/take-over-times.ts [seconds] [seed] [--peers n]
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -72,6 +72,7 @@ function spread(values: number[]): string {
 }
 
 await runPart(async ({ directory, goOn, aims: { peers: survivors = 20 } }) => {
+  if (survivors < 2) throw new TypeError('--peers takes 2 or more: one of them publishes and never hosts');
   const peers: Peer[] = [];
   const grow = async (publishes = false): Promise<void> => {
     const peer = new Peer(directory, publishes);

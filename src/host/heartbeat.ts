@@ -1,5 +1,6 @@
-// Looks at every peer once a second, and when the answer to a PING is overdue: sends PING where it was quiet for long, announces
-// who does not answer as unresponsive, and judges who is stalled. It ends the link only of one that never joined: who is silent may wake up.
+// Looks at every peer once a second, and when the answer to a PING is overdue: sends PING where it was quiet for long,
+// announces who does not answer as unresponsive, and judges who is stalled. It ends the link only of one that never
+// joined: who is silent may wake up.
 import { PEER_STALL_TIMEOUT, PING_INTERVAL, SILENCE_TIMEOUT, STALL_THRESHOLD } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { controlFrame } from '../wire/control.js';

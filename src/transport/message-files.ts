@@ -7,7 +7,6 @@ import {
   fchmodSync,
   fstatSync,
   openSync,
-  readdirSync,
   statfsSync,
   statSync,
   unlinkSync,
@@ -22,6 +21,7 @@ import { readFileReference, wholeFrame, wholeFrameMemory, wholeSize } from '../w
 import { At, isBatchOf } from '../wire/frame.js';
 import { type BusDirectory, ownUid, stateFolder } from './bus-directory.js';
 import { READ_FLAGS, readFully } from './file-bytes.js';
+import { removeOld } from './private-file.js';
 
 /** The data of a message or batch that was published and is not settled. */
 export interface MessageFile {
@@ -209,24 +209,10 @@ class KeptFile implements MessageFile {
  * publisher that leaves, or dies, cannot do it. It never fails: the next time removes what is left.
  */
 export function sweepMessageFiles(bus: BusDirectory, clock: Clock, isNeeded: (id: string) => boolean): void {
-  const folder = stateFolder(bus);
-  const oldest = clock.wallTime() - STRAY_MESSAGE_AGE;
-  let names: string[] = [];
-  try {
-    names = readdirSync(folder);
-  } catch {
-    // the folder was removed: so were they
-  }
-  for (const name of names) {
+  removeOld(bus, clock.wallTime() - STRAY_MESSAGE_AGE, (name) => {
     const owner = NAME.exec(name)?.[1];
-    if (owner === undefined || isNeeded(owner)) continue;
-    const path = join(folder, name);
-    try {
-      if (statSync(path).mtimeMs < oldest) unlinkSync(path);
-    } catch {
-      // somebody else did it, or holds it open
-    }
-  }
+    return owner !== undefined && !isNeeded(owner);
+  });
 }
 
 // One for all of a thread: given up for a moment where no other descriptor is left, so that a message which has come is not

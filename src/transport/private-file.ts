@@ -70,10 +70,17 @@ export function newDraft(bus: BusDirectory, clock: Clock): string {
   return join(stateFolder(bus), `t${clock.randomBytes(8).toString('hex')}`);
 }
 
-/** Removes the drafts of processes that died half-way, files and folders. It never fails: the next time removes what is left. */
+/** Removes the drafts of processes that died half-way, files and folders, see {@link removeOld}. */
 export function removeStrays(bus: BusDirectory, clock: Clock): void {
+  removeOld(bus, clock.wallTime() - STRAY_FILE_AGE, (name) => STRAY.test(name));
+}
+
+/**
+ * Removes from the state folder what was not touched since `oldest`, ms since 1970, and has a name that `isStray` knows. It never
+ * fails: the next time removes what is left.
+ */
+export function removeOld(bus: BusDirectory, oldest: number, isStray: (name: string) => boolean): void {
   const folder = stateFolder(bus);
-  const oldest = clock.wallTime() - STRAY_FILE_AGE;
   let names: string[] = [];
   try {
     names = readdirSync(folder);
@@ -81,7 +88,7 @@ export function removeStrays(bus: BusDirectory, clock: Clock): void {
     // the folder was removed: so were they
   }
   for (const name of names) {
-    if (!STRAY.test(name)) continue;
+    if (!isStray(name)) continue;
     const path = join(folder, name);
     try {
       if (statSync(path).mtimeMs < oldest) rmSync(path, { recursive: true });

@@ -1,5 +1,5 @@
-// A bus of nobody else, for a moment: its folder lies among the drafts of a bus, where the next host removes it when its
-// process died before it could.
+// A bus of nobody else, for a moment: its folder lies among the drafts of a bus, where a host removes it when its process
+// died before it could.
 import { rmSync } from 'node:fs';
 import type { Clock } from '../util/clock.js';
 import { type BusDirectory, openBusDirectory } from './bus-directory.js';
