@@ -137,6 +137,22 @@ describe('a batch that was taken apart by an earlier host, and read in part', ()
   });
 });
 
+describe('an acknowledgement that nobody waits for', () => {
+  it.each([
+    [0, LAZY_ACK_DELAY / 2],
+    [128, (LAZY_ACK_DELAY * 3) / 4],
+    [255, LAZY_ACK_DELAY],
+  ])('goes out in the later half of its time, where chance (%i of 255) says', (draw, latest) => {
+    clock.randomBytes = (length) => Buffer.alloc(length, draw);
+    slot('a');
+    arrive(alice, 1);
+    clock.advance(latest - 1);
+    expect(acks).toEqual([]);
+    clock.advance(1);
+    expect(acks).toEqual([['alice---', 1]]);
+  });
+});
+
 describe('duplicates', () => {
   it('are dropped per sender, whatever link they come on', () => {
     const one = slot('a');
