@@ -5,8 +5,9 @@ import { withWorkers } from './processes.mjs';
 
 // What is measured is the steady state of every system, and seventeen processes on two cores compile for a while. So
 // many small messages come first, enough for V8 to be done; then a run of the size in question tells how many make a
-// short one, and short ones follow until the rate rises no more. With many processes it stands still for seconds and then
-// rises again, when the next function is compiled in the last of them: so each has to have had its share of a core, too.
+// short one, and short ones follow until the rate rises no more. It stands still for seconds and then rises again, when the
+// next function is compiled, in the last of many processes, and when V8 gives young objects more room: so no system counts
+// as steady before some seconds, and before each process had its share of a core.
 const FIRST_MESSAGES = 2_000;
 const COMPILE_MESSAGES = 100_000;
 const COMPILE_BYTES = 64;
@@ -77,15 +78,18 @@ export async function compile(cell, run = { size: COMPILE_BYTES }) {
   return runOnce(cell, { ...run, count: Math.min(COMPILE_MESSAGES, messagesFor(rate, COMPILE_TIME)) });
 }
 
-/** Runs again and again until the rate rises no more; resolves to the best. `known` is a rate it will not exceed by far. */
-export async function warmUp(cell, run, known) {
+/**
+ * Runs again and again until the rate rises no more, and for `leastTime` ms; resolves to the best. `known` is a rate it will not
+ * exceed by far.
+ */
+export async function warmUp(cell, run, { known, leastTime }) {
   const probe = Math.min(
     PROBE_MESSAGES,
     PROBE_BYTES / (run.size ?? COMPILE_BYTES),
     messagesFor(known, PROBE_TIME),
   );
   const processes = cell.readers.length + 2;
-  const notBefore = performance.now() + CORE_TIME * Math.max(1, processes / availableParallelism());
+  const notBefore = performance.now() + Math.max(leastTime, (CORE_TIME * processes) / availableParallelism());
   const first = await runOnce(cell, { ...run, count: Math.max(LEAST_MESSAGES, Math.round(probe)) });
   return untilSteady(
     first,

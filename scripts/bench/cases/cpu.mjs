@@ -14,16 +14,16 @@ export async function run(setup) {
   for (const size of SIZES) {
     const label = formatSize(size);
     const rounds = await runRounds(setup, `${name} ${label}`, (system) =>
-      inDirectory((directory) => measure(system, { directory, size, duration: setup.duration })),
+      inDirectory((directory) => measure(system, { directory, size, setup })),
     );
     results.push({ label, size, unit: 'µs', better: 'lower', rounds });
   }
   return results;
 }
 
-function measure(system, { directory, size, duration }) {
+function measure(system, { directory, size, setup: { duration, warmUpTime } }) {
   return withCell(system, { receivers: RECEIVERS, options: { directory, size } }, async (cell) => {
-    const rate = await warmUp(cell, { size }, await compile(cell));
+    const rate = await warmUp(cell, { size }, { known: await compile(cell), leastTime: warmUpTime });
     const count = messagesFor(rate, duration);
     const before = await usedBy(cell);
     await runOnce(cell, { size, count });

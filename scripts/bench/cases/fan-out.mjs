@@ -13,7 +13,7 @@ export async function run(setup) {
     for (const size of setup.sizes) {
       const label = `1 → ${receivers}, ${formatSize(size)}`;
       const rounds = await runRounds(setup, `${name} ${label}`, (system) =>
-        inDirectory((directory) => measure(system, { directory, receivers, size, duration: setup.duration })),
+        inDirectory((directory) => measure(system, { directory, receivers, size, setup })),
       );
       results.push({
         label,
@@ -29,9 +29,9 @@ export async function run(setup) {
   return results;
 }
 
-function measure(system, { directory, receivers, size, duration }) {
+function measure(system, { directory, receivers, size, setup: { duration, warmUpTime } }) {
   return withCell(system, { receivers, options: { directory, size } }, async (cell) => {
-    const rate = await warmUp(cell, { size }, await compile(cell));
+    const rate = await warmUp(cell, { size }, { known: await compile(cell), leastTime: warmUpTime });
     return runOnce(cell, { size, count: messagesFor(rate, duration) });
   });
 }

@@ -56,13 +56,13 @@ function growthsOf({ subscribers, subjects, patterns }) {
 }
 
 /** Milliseconds per delivery. */
-function cost(system, { receivers = 1, options, subjects }, { duration }) {
+function cost(system, { receivers = 1, options, subjects }, { duration, warmUpTime }) {
   const place = (directory) => ({ directory, size: SIZE, ...options });
   return inDirectory((directory) =>
     withCell(system, { receivers, options: place(directory) }, async (cell) => {
       const run = { size: SIZE, subjects };
       const deliveries = receivers * (options.links ?? 1);
-      const rate = await warmUp(cell, run, FIRST_GUESS / deliveries);
+      const rate = await warmUp(cell, run, { known: FIRST_GUESS / deliveries, leastTime: warmUpTime });
       return 1000 / (await runOnce(cell, { ...run, count: messagesFor(rate, duration) })) / deliveries;
     }),
   );

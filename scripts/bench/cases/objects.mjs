@@ -13,18 +13,19 @@ export async function run(setup) {
   for (const receivers of setup.receivers.filter((count) => count <= 16)) {
     const label = `1 → ${receivers}`;
     const rounds = await runRounds(setup, `${name} ${label}`, (system) =>
-      inDirectory((directory) => measure(system, { directory, receivers, duration: setup.duration })),
+      inDirectory((directory) => measure(system, { directory, receivers, setup })),
     );
     results.push({ label, receivers, unit: 'messages/s', better: 'higher', rounds });
   }
   return results;
 }
 
-function measure(system, { directory, receivers, duration }) {
+function measure(system, { directory, receivers, setup: { duration, warmUpTime } }) {
   const options = { directory, kind: 'objects' };
   const publisherOptions = { directory, text: true };
   return withCell(system, { receivers, options, publisherOptions }, async (cell) => {
-    const rate = await warmUp(cell, objects, await compile(cell, objects));
+    const known = await compile(cell, objects);
+    const rate = await warmUp(cell, objects, { known, leastTime: warmUpTime });
     return runOnce(cell, { ...objects, count: messagesFor(rate, duration) });
   });
 }

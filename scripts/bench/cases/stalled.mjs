@@ -30,14 +30,14 @@ export async function run(setup) {
   const rows = [];
   for (const { label, ...neighbour } of neighbours) {
     const rounds = await runRounds(ours, `${name}, ${label}`, (system) =>
-      inDirectory((directory) => cost(system, { directory, duration: setup.duration, ...neighbour })),
+      inDirectory((directory) => cost(system, { directory, setup, ...neighbour })),
     );
     rows.push({ label, unit: 'ratio', better: 'lower', ceiling: STALLED_COST_CEILING, rounds });
   }
   return rows;
 }
 
-function cost(system, { directory, duration, open: openNeighbour, without = () => undefined }) {
+function cost(system, { directory, setup, open: openNeighbour, without = () => undefined }) {
   return withWorkers(async (open) => {
     const options = { directory, size: SIZE };
     await open(system, 'openServer', options);
@@ -49,7 +49,7 @@ function cost(system, { directory, duration, open: openNeighbour, without = () =
     const rates = [];
     for (const openNext of [without, openNeighbour, without]) {
       const neighbour = await openNext(openMore, cell);
-      rates.push(await rateOf(cell, duration));
+      rates.push(await rateOf(cell, setup));
       await neighbour?.stop();
     }
     const [before, beside, after] = rates;
@@ -57,8 +57,8 @@ function cost(system, { directory, duration, open: openNeighbour, without = () =
   });
 }
 
-async function rateOf(cell, duration) {
-  const rate = await warmUp(cell, { size: SIZE }, Infinity);
+async function rateOf(cell, { duration, warmUpTime }) {
+  const rate = await warmUp(cell, { size: SIZE }, { known: Infinity, leastTime: warmUpTime });
   const rates = [];
   while (rates.length < RUNS)
     rates.push(await runOnce(cell, { size: SIZE, count: messagesFor(rate, duration) }));
