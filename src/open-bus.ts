@@ -75,6 +75,7 @@ export async function openBus(name: string, options: OpenOptions & ContractSetti
   const peerId = peerIdAt(systemClock.randomBytes(PEER_ID_BYTES), 0);
   const { maxMessageBytes } = settings;
   const will = encodeWillOption(options.will, { call: 'openBus', peerId, maxMessageBytes });
+  if (options.will !== undefined) await checks?.checkSent('openBus', options.will.subject, options.will.data);
   const directory = await openBusDirectory(name, { directory: options.directory });
   const hosting = new Hosting({
     bus: directory,
@@ -83,7 +84,7 @@ export async function openBus(name: string, options: OpenOptions & ContractSetti
     ownerId: peerId,
     thread: settings.hostThread,
     threadFile,
-    onInline: (cause) => bus.emit({ type: 'host-inline', cause }),
+    onInline: (cause) => bus.hostedInline(cause),
   });
   const busOptions: OpenBusOptions = {
     ...settings,

@@ -358,8 +358,14 @@ export interface Bus extends AsyncDisposable {
   subscribe<T = unknown>(
     pattern: string,
     handler: (message: Message<T>) => unknown,
-    options?: SubscribeOptions,
+    options?: SubscribeOptions & { gaps?: false },
   ): Promise<Slot<T>>;
+  /** …whose handler gets gap markers, too. */
+  subscribe<T = unknown>(
+    pattern: string,
+    handler: (item: Message<T> | Gap) => unknown,
+    options: SubscribeOptions,
+  ): Promise<Slot<T, Message<T> | Gap>>;
   /**
    * Asks one responder; resolves to its reply.
    * @throws MAILSLOT_TIMEOUT, _NO_RESPONDER, _RESPONDER_LOST, _RESPONDER_FAILED, _NO_SUCH_PEER, _INVALID_SUBJECT,
@@ -418,7 +424,7 @@ export interface Bus extends AsyncDisposable {
   stats(): BusStats;
   /**
    * Finishes what was accepted, then closes: slots that are being read run empty, handlers finish, and what was
-   * published is taken by its receivers.
+   * published is taken by its receivers. A handler that awaits it waits for itself, and so for the time-out.
    * @param options.timeout ms; what is not finished then is given up @default 5000
    */
   drain(options?: { timeout?: number }): Promise<void>;

@@ -211,6 +211,11 @@ export class OpenBus implements Bus {
     this.#events.emit(event);
   }
 
+  /** No thread could be started for its host, which may be before anybody has this Bus. */
+  hostedInline(cause: unknown): void {
+    this.#events.emitEarly({ type: 'host-inline', cause });
+  }
+
   ref(): this {
     this.#keepAlive.ref();
     return this;
@@ -261,8 +266,13 @@ export class OpenBus implements Bus {
   subscribe<T>(
     pattern: string,
     handler: (message: Message<T>) => unknown,
-    options?: SubscribeOptions,
+    options?: SubscribeOptions & { gaps?: false },
   ): Promise<Slot<T>>;
+  subscribe<T>(
+    pattern: string,
+    handler: (item: Message<T> | Gap) => unknown,
+    options: SubscribeOptions,
+  ): Promise<Slot<T, Message<T> | Gap>>;
   async subscribe<T>(
     pattern: string,
     second: ((message: Message<T>) => unknown) | SubscribeOptions = {},
@@ -368,12 +378,22 @@ export class OpenBus implements Bus {
   }
 
   async #listPeers(): Promise<PeerInfo[]> {
-    const { data } = await this.#ask(
-      systemQuestion('$peers', null, { call: 'peers', timeout: QUERY_TIMEOUT }),
-    );
+    const data = await this.#askForPeers();
     if (Array.isArray(data) && data.every(isPeerInfo)) return data;
     const message = 'peers: the host answered something else than a list of peers; see which program hosts';
     throw new MailslotError('MAILSLOT_PROTOCOL_VIOLATION', message);
+  }
+
+  async #askForPeers(): Promise<unknown> {
+    for (;;) {
+      try {
+        const question = systemQuestion('$peers', null, { call: 'peers', timeout: QUERY_TIMEOUT });
+        return (await this.#ask(question)).data;
+      } catch (error) {
+        // the host went; asking its successor does no harm
+        if (!MailslotError.is(error, 'MAILSLOT_RESPONDER_LOST')) throw error;
+      }
+    }
   }
 
   events(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<BusEvent> {
@@ -437,7 +457,8 @@ export class OpenBus implements Bus {
   async #finishAccepted(): Promise<void> {
     await this.whenHandedOver();
     const read = this.#slots.all().filter((slot) => slot.isRead);
-    await Promise.all([...read.map((slot) => slot.drain()), this.#responders.whenIdle()]);
+    const emptied = read.map((slot) => slot.drain().then(() => slot.whenConsumed()));
+    await Promise.all([...emptied, this.#responders.whenIdle()]);
     // not before: the host fails what a closed responder has not answered
     for (const responder of [...this.#responders.all()]) void responder.close();
     await this.#outbox.whenIdle();
@@ -545,8 +566,11 @@ export class OpenBus implements Bus {
     this.#inbox.stop();
     this.#outbox.leave();
     this.#deadlines.stop();
-    this.#events.emit({ type: 'closed', cause });
-    this.#events.end();
+    // publishes that nobody awaits were rejected above, which shows as events some microtasks later
+    this.#clock.defer(() => {
+      this.#events.emit({ type: 'closed', cause });
+      this.#events.end();
+    });
     this.#resolveClosed(cause);
     this.#afterClosing = this.#leaveHost(left);
   }

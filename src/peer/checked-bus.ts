@@ -77,7 +77,16 @@ export class CheckedBus extends OpenBus {
     options: SubscribeOptions & { gaps: true },
   ): Promise<Slot<T, Message<T> | Gap>>;
   override subscribe<T>(pattern: string, options?: SubscribeOptions): Promise<Slot<T>>;
-  override subscribe<T>(pattern: string, handler: Handler<T>, options?: SubscribeOptions): Promise<Slot<T>>;
+  override subscribe<T>(
+    pattern: string,
+    handler: Handler<T>,
+    options?: SubscribeOptions & { gaps?: false },
+  ): Promise<Slot<T>>;
+  override subscribe<T>(
+    pattern: string,
+    handler: (item: Message<T> | Gap) => unknown,
+    options: SubscribeOptions,
+  ): Promise<Slot<T, Message<T> | Gap>>;
   override async subscribe<T>(
     pattern: string,
     second: Handler<T> | SubscribeOptions = {},
@@ -86,30 +95,30 @@ export class CheckedBus extends OpenBus {
     this.#checks.checkPattern('subscribe', pattern);
     const slot =
       typeof second === 'function'
-        ? await this.#subscribeHandler(pattern, second as Handler<unknown>, third)
+        ? await this.#subscribeHandler(pattern, second as (item: unknown) => unknown, third)
         : this.#checked(await super.subscribe(pattern, second));
     return slot as Slot<T>;
   }
 
-  #subscribeHandler(pattern: string, handler: Handler<unknown>, options: SubscribeOptions): Promise<Slot> {
+  #subscribeHandler(
+    pattern: string,
+    handler: (item: unknown) => unknown,
+    options: SubscribeOptions,
+  ): Promise<unknown> {
     if (!this.#checks.validatesReceived) return super.subscribe(pattern, handler, options);
     // messages may come before the call that opens the slot has resolved
     const slot: Promise<CheckedSlot> = super
-      .subscribe(
-        pattern,
-        async (item) => (await slot).hand(item, handler as (item: unknown) => unknown),
-        options,
-      )
+      .subscribe(pattern, async (item) => (await slot).hand(item, handler), options)
       .then((opened) => this.#wrap(opened));
-    return slot as Promise<Slot>;
+    return slot;
   }
 
   #checked(slot: Slot): Slot {
     return this.#checks.validatesReceived ? (this.#wrap(slot) as Slot) : slot;
   }
 
-  #wrap(slot: Slot): CheckedSlot {
-    return new CheckedSlot(slot as unknown as OpenSlot, this.#checks, this.#clock);
+  #wrap(slot: unknown): CheckedSlot {
+    return new CheckedSlot(slot as OpenSlot, this.#checks, this.#clock);
   }
 
   override async query<T>(subject: string, data?: unknown, options?: QueryOptions): Promise<Message<T>> {

@@ -174,11 +174,16 @@ class OpenClaim implements Claim {
     this.#resolveGranted();
   }
 
-  /** The query is over. With its link, or by a time-out of many days, it is only to be asked again. */
+  /**
+   * The query is over. With its link, or by a time-out of many days, it is only to be asked again; and by an owner, whose name
+   * is its own for as long as it is granted, when it has waited for a host long enough for other calls.
+   */
   #ended(error: unknown): void {
     if (this.#state === 'over') return;
     const goesOn =
-      MailslotError.is(error, 'MAILSLOT_RESPONDER_LOST') || MailslotError.is(error, 'MAILSLOT_TIMEOUT');
+      MailslotError.is(error, 'MAILSLOT_RESPONDER_LOST') ||
+      MailslotError.is(error, 'MAILSLOT_TIMEOUT') ||
+      (this.#state === 'owned' && MailslotError.is(error, 'MAILSLOT_UNREACHABLE'));
     if (goesOn) this.#ask();
     else this.#end(error);
   }

@@ -18,7 +18,8 @@ import {
 export type Validate = 'send' | 'receive' | 'both';
 
 type AskingCall = 'query' | 'queryAll' | 'queryStream';
-type Call = 'publish' | AskingCall;
+/** `openBus` sends a will. */
+type Call = 'publish' | 'openBus' | AskingCall;
 
 export class ContractChecks {
   readonly validatesSent: boolean;
@@ -94,7 +95,7 @@ export class ContractChecks {
 
   #schemaFor(call: Call, subject: string): StandardSchema | undefined {
     const { messages, queries } = this.#tables;
-    return call === 'publish' ? messages.find(subject)?.data : queries.find(subject)?.question;
+    return isMessage(call) ? messages.find(subject)?.data : queries.find(subject)?.question;
   }
 }
 
@@ -102,8 +103,12 @@ const NO_SUCH_MESSAGE: Verdict = {
   issues: [{ path: [], message: 'the contract has no message of this subject' }],
 };
 
+function isMessage(call: Call): boolean {
+  return call === 'publish' || call === 'openBus';
+}
+
 function unknownSubject(call: Call, subject: string): MailslotError {
-  const what = call === 'publish' ? 'message' : 'query';
+  const what = isMessage(call) ? 'message' : 'query';
   return new MailslotError(
     'MAILSLOT_INVALID_SUBJECT',
     `${call}: the contract of this bus has no ${what} "${subject}"; define it there, or correct the subject`,

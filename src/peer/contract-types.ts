@@ -67,8 +67,13 @@ export interface ContractBus<Entries extends Contract, Mode extends Validate = '
   subscribe<Pattern extends string>(
     pattern: KnownPattern<Entries, 'message', Pattern>,
     handler: (message: ReceivedMessage<Entries, Mode, Pattern>) => unknown,
-    options?: SubscribeOptions,
+    options?: SubscribeOptions & { gaps?: false },
   ): Promise<Slot<ReceivedData<Entries, Mode, Pattern>, ReceivedMessage<Entries, Mode, Pattern>>>;
+  subscribe<Pattern extends string>(
+    pattern: KnownPattern<Entries, 'message', Pattern>,
+    handler: (item: ReceivedMessage<Entries, Mode, Pattern> | Gap) => unknown,
+    options: SubscribeOptions,
+  ): Promise<Slot<ReceivedData<Entries, Mode, Pattern>, ReceivedMessage<Entries, Mode, Pattern> | Gap>>;
   /**
    * Asks one responder; resolves to its reply.
    * @throws MAILSLOT_INVALID_OPTION when the question breaks the contract, MAILSLOT_RESPONDER_FAILED when the answer

@@ -53,14 +53,17 @@ class EventListener implements AsyncIterableIterator<BusEvent> {
 
 export class EventHub {
   readonly #listeners = new Set<EventListener>();
+  readonly #unheard: BusEvent[] = [];
   #ended = false;
-
-  get hasListeners(): boolean {
-    return this.#listeners.size > 0;
-  }
 
   emit(event: BusEvent): void {
     for (const listener of this.#listeners) listener.offer(event);
+  }
+
+  /** The same for what may happen before a program can listen: while nobody does, it waits for the first who will. */
+  emitEarly(event: BusEvent): void {
+    if (this.#listeners.size === 0) this.#unheard.push(event);
+    else this.emit(event);
   }
 
   listen(signal: AbortSignal | undefined): AsyncIterableIterator<BusEvent> {
@@ -70,6 +73,7 @@ export class EventHub {
       this.#listeners.delete(one);
     });
     this.#listeners.add(listener);
+    for (const event of this.#unheard.splice(0)) listener.offer(event);
     signal?.addEventListener('abort', onAbort, { once: true });
     if (this.#ended || signal?.aborted) listener.end();
     return listener;

@@ -1,4 +1,5 @@
 // What each peer says of its own slots, which the host cannot know: how full they are, and what they have dropped.
+import { MailslotError } from '../errors.js';
 import type { Bus, BusStats } from './api.js';
 import { askHost } from './host-queries.js';
 import { systemQuestion } from './question.js';
@@ -13,16 +14,22 @@ export interface PeerReport {
   slots: readonly SlotReport[];
 }
 
-/** Asks every peer; resolves to the answers when all have come, or after `timeout` ms to those that have. */
+/**
+ * Asks every peer; resolves to the answers when all have come, or after `timeout` ms to those that have.
+ * @throws as `query`, but not MAILSLOT_TIMEOUT
+ */
 export function collectSlotReports(bus: Bus, timeout: number): Promise<PeerReport[]> {
   const question = systemQuestion('$slots', null, { call: 'slots', timeout, all: true });
   const reports: PeerReport[] = [];
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     askHost(bus, question, {
       reply: ({ sender, data }) => {
         if (isReport(data)) reports.push({ peer: sender, slots: data });
       },
-      end: () => resolve(reports),
+      end: (error) => {
+        if (error === undefined || MailslotError.is(error, 'MAILSLOT_TIMEOUT')) resolve(reports);
+        else reject(error);
+      },
     });
   });
 }

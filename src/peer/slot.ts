@@ -71,6 +71,8 @@ export class OpenSlot implements Slot<unknown, Item> {
   readonly #readers: Reader[] = [];
   #state: 'opening' | 'open' | 'draining' | 'closed' = 'opening';
   #iterating = false;
+  /** Settles when `consume` is over, if it was called; never rejects. */
+  #consuming: Promise<void> | undefined;
   /** The last message handed out; it lets go of its chunk when the next one is. */
   #current: IncomingMessage | undefined;
   #dropped = 0;
@@ -362,18 +364,36 @@ export class OpenSlot implements Slot<unknown, Item> {
       min: 1,
       max: Number.MAX_SAFE_INTEGER,
     });
+    const consuming = this.#consume(this[Symbol.asyncIterator](), handler, concurrency);
+    this.#consuming = consuming.catch(() => {});
+    await consuming;
+  }
+
+  async #consume(
+    items: AsyncIterable<Item>,
+    handler: (message: Item) => unknown,
+    concurrency: number,
+  ): Promise<void> {
     const queue = new PQueue({ concurrency });
     const failure = new Failure();
-    for await (const item of this) {
+    const fail = (error: unknown): void => {
+      failure.note(error);
+      // ends the loop where it waits for a message, which would be taken and shown to nobody
+      void this.close();
+    };
+    for await (const item of items) {
       if (concurrency > 1 && !isGap(item)) (item as IncomingMessage).detach();
-      await queue.onSizeLessThan(1);
-      if (failure.happened) break;
-      void queue.add(async () => handler(item)).catch((error: unknown) => failure.note(error));
-      if (concurrency === 1) await queue.onIdle();
+      void queue.add(async () => handler(item)).catch(fail);
+      await (concurrency === 1 ? queue.onIdle() : queue.onSizeLessThan(1));
       if (failure.happened) break;
     }
     await queue.onIdle();
     failure.rethrow();
+  }
+
+  /** Resolves when no handler of `consume` runs any more. */
+  async whenConsumed(): Promise<void> {
+    await this.#consuming;
   }
 
   async drain(): Promise<void> {

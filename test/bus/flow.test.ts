@@ -87,6 +87,19 @@ describe('a publish that fails', () => {
     expect(second).toMatchObject({ subject: 'not a subject', error: { code: 'MAILSLOT_INVALID_SUBJECT' } });
   });
 
+  it('is an event also when it fails because the bus closes', async () => {
+    const [publisher, subscriber] = await busOf(2, { windowBytes: 64 * KiB });
+    await subscriber!.subscribe('n', { capacity: 1 });
+    const events = new EventLog(publisher!);
+    for (let i = 0; i < 8; i += 1) void publisher!.publish('n', new Uint8Array(30 * KiB));
+    const waiting = await eventually(() => publisher!.stats().window.waiting, 'a full window');
+    await publisher!.close();
+    await events.ended;
+    expect(events.types.at(-1)).toBe('closed');
+    const codes = events.of('publish-failed').map(({ error }) => (error as { code: string }).code);
+    expect(codes).toEqual(Array(waiting).fill('MAILSLOT_CLOSED'));
+  });
+
   it('is a rejection, never a throw, even for nonsense', async () => {
     const [bus] = await busOf(1);
     const nonsense = undefined as unknown as string;

@@ -172,6 +172,23 @@ describe('drain', () => {
     await expect(asker!.query('slow')).rejects.toMatchObject({ code: 'MAILSLOT_NO_RESPONDER' });
   });
 
+  it('lets the handler of a slot finish, and what it publishes arrives', async () => {
+    const [other, bus] = await busOf(2);
+    const results = await other!.subscribe<string>('result');
+    let finish: (() => void) | undefined;
+    await bus!.subscribe('task', async () => {
+      await new Promise<void>((resolve) => (finish = resolve));
+      await bus!.publish('result', 'done');
+    });
+    await other!.publish('task');
+    const done = await eventually(() => finish, 'the task at its handler');
+    const drained = bus!.drain({ timeout: 60_000 });
+    await other!.peers();
+    done();
+    expect((await results.read({ timeout: 12_000 }))?.data).toBe('done');
+    await drained;
+  });
+
   it('gives up after its time-out', async () => {
     const [host, bus] = await busOf(2);
     await host!.subscribe('n', { capacity: 1 });

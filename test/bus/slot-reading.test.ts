@@ -276,6 +276,25 @@ describe('consume', () => {
     for (let i = 0; i < 10; i += 1) await publisher.publish('n', i);
     await outcome;
   });
+
+  it('whose handler throws is over at once, and takes no message that no handler would see', async () => {
+    const slot = await bus.subscribe<number>('n');
+    const events = new EventLog(bus);
+    const seen: number[] = [];
+    let fail: (() => void) | undefined;
+    const handler = async ({ data }: Message<number>): Promise<void> => {
+      seen.push(data);
+      if (data === 0) await new Promise<void>((_resolve, reject) => (fail = () => reject(new Error('zero'))));
+    };
+    const consuming = slot.consume(handler, { concurrency: 2 });
+    await publishNumbers(2);
+    await eventually(() => seen.length === 2, 'both messages');
+    fail?.();
+    await expect(consuming).rejects.toThrow('zero');
+    expect(slot.open).toBe(false);
+    expect(await events.first('slot-closed')).toMatchObject({ unread: 0 });
+    expect(seen).toEqual([0, 1]);
+  });
 });
 
 describe('subscribe with a handler', () => {

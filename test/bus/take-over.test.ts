@@ -42,3 +42,13 @@ it.each(['close', 'kill -9'])(
     ]);
   },
 );
+
+it('who asked a host that went who is on the bus is told by the next one', async () => {
+  const directory = busFolder();
+  const host = await childPeer(directory);
+  const bus = await joinBus(directory, { hostThread: 'inline' });
+  host.suspend();
+  const peers = bus.peers();
+  await host.kill();
+  expect((await peers).map(({ id }) => id)).toEqual([bus.id]);
+});

@@ -487,3 +487,15 @@ describe('a query that breaks the contract', () => {
     expect(bad?.error?.code).toBe('MAILSLOT_RESPONDER_FAILED');
   });
 });
+
+it('a will that breaks the contract is refused when its bus is opened', async () => {
+  const directory = busFolder();
+  const open = (will: { subject: string; data: unknown }) => openBus('test', { directory, contract, will });
+  for (const subject of ['number', 'mail.slow'])
+    await expect(open({ subject, data: 'text' })).rejects.toMatchObject({ code: 'MAILSLOT_INVALID_OPTION' });
+  await expect(open({ subject: 'no.such', data: 1 })).rejects.toMatchObject({
+    code: 'MAILSLOT_INVALID_SUBJECT',
+  });
+  const bus = await open({ subject: 'number', data: 1 });
+  await bus.close();
+});

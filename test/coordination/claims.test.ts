@@ -279,6 +279,24 @@ describe('among processes', () => {
     expect(new Set(history.map(({ process }) => process)).size).toBe(children.length);
   });
 
+  it('an owner that is without a host for longer than its other calls wait keeps its name', async () => {
+    const directory = busFolder();
+    const host = await childPeer(directory);
+    const owner = await joinBus(directory, { host: 'never', reconnectTimeout: 50 });
+    const claim = await owner.claim('x');
+    await host.kill();
+    await expect(owner.peers()).rejects.toMatchObject({ code: 'MAILSLOT_UNREACHABLE' });
+    expect(await isPending(claim.lost)).toBe(true);
+    const next = await joinBus(directory, { hostThread: 'inline' });
+    const claiming = next.claim('x');
+    await eventually(() => owner.state === 'connected', 'the owner is back');
+    await owner.peers();
+    await next.peers();
+    expect(await isPending(claiming)).toBe(true);
+    await claim.release();
+    expect((await claiming).token).toBeGreaterThan(claim.token);
+  });
+
   it('a claim that is released while there is no host is free at the next one', async () => {
     const directory = busFolder();
     const host = await childPeer(directory);

@@ -139,6 +139,7 @@ export async function subscribing(bus: ContractBus<Entries>): Promise<void> {
     if ('gap' in element) same<typeof element.gap, Gap['gap']>();
     else same<typeof element.data, { id: number }>();
   }
+  await bus.subscribe('mail.gone', (item) => void ('gap' in item && item.gap.missed), { gaps: true });
   for await (const batch of one.batches()) same<(typeof batch)[number]['data'], Got>();
   await bus.subscribe('mail.*', (got) => same<typeof got.data, Got | { id: number }>(), { capacity: 1 });
   await one.consume((got) => same<typeof got.data, Got>());

@@ -131,6 +131,8 @@ export async function gaps(bus: Bus): Promise<void> {
     if ('gap' in element) same<typeof element.gap.missed, number | undefined>();
     else received(element);
   }
+  await bus.subscribe<Mail>('mail.*', (item) => same<typeof item, Message<Mail> | Gap>(), { gaps: true });
+  await bus.subscribe<Mail>('mail.*', (item) => same<typeof item, Message<Mail>>(), { gaps: false });
 }
 
 function received(message: Message<Mail>): void {
