@@ -16,12 +16,12 @@ import {
   type SingleAcknowledgement,
 } from '../wire/control.js';
 import { hasExpired } from '../wire/expiry.js';
-import { At, Flag, messageCount, readFlags, readSubject, readU64 } from '../wire/frame.js';
+import { At, Flag, readFlags, readSubject, readU64 } from '../wire/frame.js';
 import { type PeerId, peerKey, peerKeyAt } from '../wire/peer-id.js';
 import type { Outlet } from './outlet.js';
 import { type Grouping, Targets } from './routes.js';
 import type { Sender } from './sender.js';
-import { gapFrame, type Registration, type Session } from './session.js';
+import { gapFrame, missedWith, type Registration, type Session } from './session.js';
 
 export interface GroupsOptions {
   clock: Clock;
@@ -84,7 +84,7 @@ export class Groups {
     for (const session of targets.sessions) {
       const slots = [...chosen, ...plain].filter((slot) => slot.session === session);
       if (session.stalled) {
-        countMissed(session, slots);
+        countMissed(session, slots, frame);
         continue;
       }
       this.#options.outlet.post(session, this.#encode({ slots: idsOf(slots) }));
@@ -101,8 +101,7 @@ export class Groups {
   /** Nobody can read the file of this batch any more. */
   #lose({ grouping }: Targets, batch: Buffer): void {
     const { plain, chosen = [] } = grouping!;
-    // who had got some of it before an earlier host died is not known here
-    const missed = readFlags(batch, 0) & Flag.resent ? undefined : messageCount(batch, 0);
+    const missed = missedWith(batch, 0);
     for (const { id, session } of [...chosen, ...plain]) {
       if (session.stalled) session.miss(id, missed);
       else this.#options.outlet.post(session, gapFrame(this.#options.hostId, id, missed));
@@ -114,7 +113,7 @@ export class Groups {
     for (const session of targets.sessions) {
       const own = chosen.filter((member) => member.session === session);
       const beside = plain.filter((slot) => slot.session === session);
-      if (session.stalled) countMissed(session, [...own, ...beside]);
+      if (session.stalled) countMissed(session, [...own, ...beside], frame);
       else this.#handTo(session, { sender, frame, own, beside });
     }
   }
@@ -132,10 +131,19 @@ export class Groups {
         holdings.again.delete(acknowledgement.order);
         continue;
       }
-      const first = holdings.first.get(peerKeyAt(acknowledgement.sender, 0));
-      while ((first?.at(0)?.sequence ?? Number.POSITIVE_INFINITY) <= acknowledgement.upTo)
-        this.#taken(first!.shift()!);
+      const key = peerKeyAt(acknowledgement.sender, 0);
+      const first = holdings.first.get(key);
+      if (first === undefined) continue;
+      while ((first.at(0)?.sequence ?? Number.POSITIVE_INFINITY) <= acknowledgement.upTo)
+        this.#taken(first.shift()!);
+      // publishers come and go, and a member stays
+      if (first.length === 0) holdings.first.delete(key);
     }
+  }
+
+  /** Whether this peer has still to take messages that were handed to it after somebody else, or once more. */
+  awaits(session: Session): boolean {
+    return (this.#holdings.get(session)?.again.size ?? 0) > 0;
   }
 
   /** Whether a message of this sender may still have to go to another member. */
@@ -158,8 +166,9 @@ export class Groups {
       left.push(held);
       return false;
     };
-    for (const [key, first] of holdings.first) holdings.first.set(key, ringOf([...first].filter(stays)));
-    for (const [order, again] of holdings.again) holdings.again.set(order, again.filter(stays));
+    for (const [key, first] of holdings.first)
+      setOrDelete(holdings.first, key, ringOf([...first].filter(stays)));
+    for (const [order, again] of holdings.again) setOrDelete(holdings.again, order, again.filter(stays));
     if (slot === undefined) this.#holdings.delete(session);
     for (const held of left.sort((a, b) => a.order - b.order)) {
       this.#release(held);
@@ -271,8 +280,13 @@ function canHave({ session }: Registration, sender: Sender, flags: number): bool
   return !session.stalled && session.state === 'open' && !(flags & Flag.noEcho && session === sender.session);
 }
 
-function countMissed(session: Session, slots: readonly Registration[]): void {
-  for (const { id } of slots) session.missed.set(id, (session.missed.get(id) ?? 0) + 1);
+function countMissed(session: Session, slots: readonly Registration[], frame: Buffer): void {
+  for (const { id } of slots) session.miss(id, missedWith(frame, 0));
+}
+
+function setOrDelete<Key, List extends { length: number }>(map: Map<Key, List>, key: Key, list: List): void {
+  if (list.length > 0) map.set(key, list);
+  else map.delete(key);
 }
 
 function idsOf(slots: readonly Registration[]): number[] {

@@ -114,7 +114,7 @@ export class Heartbeat {
 
   #judgeStall(session: Session, now: number): void {
     session.stuck = now - session.lastProgress > PEER_STALL_TIMEOUT;
-    const owesInSilence = session.owes.size > 0 && now - session.lastHeard > PEER_STALL_TIMEOUT;
+    const owesInSilence = this.#options.stalls.owes(session) && now - session.lastHeard > PEER_STALL_TIMEOUT;
     if (!session.stalled && (owesInSilence || session.stuck)) this.#options.stalls.stall(session);
   }
 

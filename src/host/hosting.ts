@@ -106,7 +106,8 @@ export class Hosting {
   }
 
   #giveBack(thread: HostThread | undefined): void {
-    if (this.#isStandby && !this.#closed) this.#thread = thread;
+    // another one may have been kept ready meanwhile
+    if (this.#isStandby && !this.#closed && this.#thread === undefined) this.#thread = thread;
     else void thread?.release();
   }
 

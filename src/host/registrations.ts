@@ -2,10 +2,10 @@
 // neither. What is published for them in the meantime is not its concern.
 //
 // Invariant: the routes hold nothing of a session that is gone.
-import { MAX_SUBSCRIPTIONS_PER_PEER } from '../limits.js';
 import { controlFrame, readControl, type SlotSpec } from '../wire/control.js';
 import { FrameFault } from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
+import { refusalOf, type SlotRefusal } from '../wire/slot-refusal.js';
 import type { Groups } from './groups.js';
 import type { Orders } from './orders.js';
 import type { Outlet } from './outlet.js';
@@ -22,12 +22,6 @@ export interface RegistrationsOptions {
   groups: Groups;
   queries: Queries;
   retained: Retained;
-}
-
-/** Why a slot or responder cannot be; it is for the program, and the link goes on. */
-interface Refusal {
-  code: string;
-  message: string;
 }
 
 export class Registrations {
@@ -64,10 +58,10 @@ export class Registrations {
     for (const registration of session.registrations.values()) this.#options.routes.remove(registration);
   }
 
-  #tryAdd(session: Session, spec: SlotSpec): Refusal | undefined {
+  #tryAdd(session: Session, spec: SlotSpec): SlotRefusal | undefined {
     const { id, role, pattern, group } = spec;
     if (session.registrations.has(id)) throw new FrameFault(`slot ${id} is open already`);
-    const refusal = refusalOf(session, spec);
+    const refusal = refusalOf(spec, session.registrations.size);
     if (refusal !== undefined) return refusal;
     const counts = { openQueries: 0, openMessages: 0, lastHanded: 0 };
     const registration: Registration = { session, id, role, pattern, group, ...counts };
@@ -85,16 +79,4 @@ export class Registrations {
     groups.leave(session, registration);
     if (registration.role === 'responder') queries.dropResponder(registration);
   }
-}
-
-function refusalOf(session: Session, { role, pattern }: SlotSpec): Refusal | undefined {
-  if (session.registrations.size >= MAX_SUBSCRIPTIONS_PER_PEER) {
-    const call = role === 'slot' ? 'subscribe' : 'respond';
-    const message = `${call}: ${MAX_SUBSCRIPTIONS_PER_PEER} slots and responders are open in this peer; close some, or use patterns`;
-    return { code: 'MAILSLOT_QUOTA_EXCEEDED', message };
-  }
-  if (role === 'responder' && pattern.startsWith('$')) {
-    return { code: 'MAILSLOT_NOT_PERMITTED', message: `only the host responds to "${pattern}"` };
-  }
-  return undefined;
 }

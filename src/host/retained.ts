@@ -135,7 +135,9 @@ export class Retained {
 
   /** Sends these slots, as far as they want them, the values that they match. */
   offer(session: Session, slots: readonly SlotSpec[]): void {
-    const wanting = slots.filter(({ role, retained }) => role === 'slot' && retained === true);
+    const wanting = slots.filter(
+      ({ role, group, retained }) => role === 'slot' && group === undefined && retained === true,
+    );
     if (wanting.length === 0 || this.#values.size === 0) return;
     const patterns = new PatternTrie<number>();
     for (const { pattern, id } of wanting) patterns.add(pattern, id);

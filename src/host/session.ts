@@ -4,6 +4,7 @@ import type { Pipe } from '../transport/pipe.js';
 import { PartQueue } from '../util/part-queue.js';
 import { RecentMap } from '../util/recent-map.js';
 import { controlFrame, type Join } from '../wire/control.js';
+import { Flag, messageCount, readFlags } from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
 import type { OpenQuery } from './query-table.js';
 import type { Sender } from './sender.js';
@@ -106,6 +107,11 @@ export class Session {
     this.#sentBytes += this.#parts.bytes;
     this.pipe.write(this.#parts.take(), onWritten);
   }
+}
+
+/** How many messages a slot misses without the frame at `at`; only its peer knows whether it had got one that is sent again. */
+export function missedWith(bytes: Buffer, at: number): number | undefined {
+  return readFlags(bytes, at) & Flag.resent ? undefined : messageCount(bytes, at);
 }
 
 /** Says that so many messages are missing in a slot; undefined when nobody knows how many. */

@@ -1,11 +1,11 @@
 // Stalled peers: what becomes of one that does not take what it is sent. Nobody waits for it, what it does not get is
 // counted slot by slot, and it is told when it comes to itself. Who is stalled is for others to judge (heartbeat.ts).
-import { Flag, frameSize, messageCount, readFlags, readSubject } from '../wire/frame.js';
+import { frameSize, readSubject } from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
 import type { Groups } from './groups.js';
 import type { Outlet } from './outlet.js';
 import type { Routes } from './routes.js';
-import { gapFrame, type Session } from './session.js';
+import { gapFrame, missedWith, type Session } from './session.js';
 import type { Settling } from './settling.js';
 import type { Standby } from './standby.js';
 
@@ -33,6 +33,11 @@ export class Stalls {
     standby.dismiss(session);
   }
 
+  /** Whether it has still to say that it has taken something. */
+  owes(session: Session): boolean {
+    return session.owes.size > 0 || this.#options.groups.awaits(session);
+  }
+
   /** It takes what it is sent again. */
   revive(session: Session): void {
     const { hostId, outlet, standby } = this.#options;
@@ -48,8 +53,7 @@ export class Stalls {
   /** Counts, slot by slot, what a stalled peer does not get. */
   countMissed(session: Session, run: Buffer): void {
     for (let at = 0; at < run.length; at += frameSize(run, at, run.length)) {
-      // only the peer knows whether it had got this one from the host before
-      const count = readFlags(run, at) & Flag.resent ? undefined : messageCount(run, at);
+      const count = missedWith(run, at);
       const slots = this.#options.routes.slotsOf(readSubject(run, at), session);
       for (const slot of slots) session.miss(slot.id, count);
     }

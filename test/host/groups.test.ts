@@ -304,3 +304,38 @@ describe('the files of a publisher that has left', () => {
     expect(needed()).toBe(false);
   });
 });
+
+it('a member that had it second and is suspended does not keep it either', () => {
+  const bench = new RelayBench();
+  const publisher = bench.join('p');
+  const [first, second, third] = ['1', '2', '3'].map((name) => member(bench, name, 'g@a'));
+  publisher.publish('a', 0);
+  first!.crash();
+  expect(dataOf(second!)).toEqual([0]);
+  second!.suspend();
+  for (let waited = 0; waited < PEER_STALL_TIMEOUT + 2_000; waited += 1_000) {
+    bench.clock.advance(1_000);
+    publisher.pong();
+    third!.pong();
+  }
+  expect(dataOf(third!)).toEqual([0]);
+});
+
+it('a stalled peer whose slot stands beside a group is not told how many it missed when some are sent again', () => {
+  const bench = new RelayBench();
+  const publisher = bench.link('p');
+  publisher.join({ lastEpoch: 1, firstUnsettled: 1 });
+  const [awake, asleep] = [member(bench, '1', 'g@a'), member(bench, '2', 'a')];
+  publisher.publish('a', 1);
+  asleep.suspend();
+  for (let waited = 0; waited < PEER_STALL_TIMEOUT + 2_000; waited += 1_000) {
+    bench.clock.advance(1_000);
+    publisher.pong();
+    awake.pong();
+  }
+  publisher.publish('a', 2, Flag.resent);
+  publisher.publish('a', 3);
+  asleep.resume();
+  asleep.acknowledge(publisher, 1);
+  expect(asleep.dataOf('gap')).toEqual([{ id: 1 }]);
+});

@@ -110,6 +110,20 @@ describe('a retained value', () => {
     expect(kept(host(store.bytes))).toEqual([['b', [undefined]]]);
   });
 
+  it('is not for members of a group', () => {
+    const publisher = bench.join('p');
+    publisher.publish('a', 1, Flag.retain);
+    const member = bench.link('m');
+    const spec = { role: 'slot', pattern: 'a', retained: true } as const;
+    member.join({
+      slots: [
+        { ...spec, id: 1, group: 'g' },
+        { ...spec, id: 2 },
+      ],
+    });
+    expect(member.dataOf('note')).toEqual([{ slots: [2], retained: true }]);
+  });
+
   it('is not for its publisher when echo is off', () => {
     const publisher = bench.join('p');
     publisher.publish('a', 1, Flag.retain | Flag.noEcho);
