@@ -251,13 +251,16 @@ export interface Peer extends Omit<PeerInfo, 'connectedAt'> {
 
 /** What happens on a bus; `type` tells which. Patterns are those that the slot or responder was opened with. */
 export type BusEvent =
-  /** There is a link with a host, and messages flow; `hosting` when that host is in this process. */
+  /** There is a link with a host, and messages flow; `hosting` when this Bus started that host. */
   | { type: 'connected'; epoch: number; hosting: boolean }
   /** The link with the host of this epoch ended, in a hand-over as in a crash; `cause` tells what was noticed. */
   | { type: 'disconnected'; epoch: number; cause: Error | undefined }
   /** Another link is sought; calls wait for it, `reconnectTimeout` at most. Follows each `disconnected`. */
   | { type: 'reconnecting' }
-  /** This process hosts from now on, with this epoch; also when it opened a bus that nobody hosted. */
+  /**
+   * This Bus hosts from now on, with this epoch. Where nobody hosted when it was opened, that comes before anybody can
+   * listen: `bus.hosting` tells it then.
+   */
   | { type: 'took-over'; epoch: number }
   /** Somebody came, or was `unresponsive` and is heard again. */
   | { type: 'peer-joined'; peer: Peer }
@@ -279,7 +282,10 @@ export type BusEvent =
   | { type: 'publish-failed'; subject: string; error: unknown }
   /** A handler given to `subscribe` threw `error`; its slot goes on. */
   | { type: 'handler-failed'; pattern: string; error: unknown }
-  /** No thread could be started for the host, which runs in the program's own instead: a busy program stalls it. */
+  /**
+   * No thread could be started for the host, which runs in the program's own instead: a busy program stalls it. Where
+   * nobody listens yet, the first who does is told.
+   */
   | { type: 'host-inline'; cause: unknown }
   /** `drain` was called. */
   | { type: 'draining' }
@@ -323,7 +329,7 @@ export interface Bus extends AsyncDisposable {
   readonly directory: string;
   /** Number of the present host's reign; 0 before the first. */
   readonly epoch: number;
-  /** Whether this process hosts the bus for this object. */
+  /** Whether this object started the host that runs; another one of the same process does not count. */
   readonly hosting: boolean;
   /** Moves by itself, and never back from `draining` or `closed`. */
   readonly state: BusState;
@@ -341,7 +347,7 @@ export interface Bus extends AsyncDisposable {
   /**
    * Resolves when the message is in the window: at once while there is room. The data is encoded during the call.
    * @throws (as a rejection) MAILSLOT_INVALID_SUBJECT, _INVALID_OPTION, _NOT_ENCODABLE, _MESSAGE_TOO_LARGE,
-   *   _OUTBOX_FULL when four windows were published without awaiting, _UNREACHABLE, _CLOSED; `signal.reason`
+   *   _OUTBOX_FULL when four windows wait already, beside the one under way, _UNREACHABLE, _CLOSED; `signal.reason`
    */
   publish(subject: string, data?: unknown, options?: PublishOptions & { confirm?: false }): Promise<void>;
   /** Resolves when the host is delivering to the slot, which yields gap markers, too. */
@@ -369,7 +375,8 @@ export interface Bus extends AsyncDisposable {
   /**
    * Asks one responder; resolves to its reply.
    * @throws MAILSLOT_TIMEOUT, _NO_RESPONDER, _RESPONDER_LOST, _RESPONDER_FAILED, _NO_SUCH_PEER, _INVALID_SUBJECT,
-   *   _INVALID_OPTION, _NOT_ENCODABLE, _MESSAGE_TOO_LARGE, _QUOTA_EXCEEDED, _UNREACHABLE, _CLOSED; `signal.reason`
+   *   _INVALID_OPTION, _NOT_ENCODABLE, _MESSAGE_TOO_LARGE, _QUOTA_EXCEEDED, _PROTOCOL_VIOLATION, _UNREACHABLE, _CLOSED;
+   *   `signal.reason`
    */
   query<T = unknown>(subject: string, data?: unknown, options?: QueryOptions): Promise<Message<T>>;
   /**
@@ -407,16 +414,18 @@ export interface Bus extends AsyncDisposable {
   /**
    * Resolves when the name is this peer's alone; others that ask for it wait in line.
    * @param name a subject's grammar
-   * @throws MAILSLOT_INVALID_NAME, _QUOTA_EXCEEDED, _UNREACHABLE, _CLOSED; `signal.reason`
+   * @throws MAILSLOT_INVALID_NAME, _INVALID_OPTION, _QUOTA_EXCEEDED, _PROTOCOL_VIOLATION, _UNREACHABLE, _CLOSED;
+   *   `signal.reason`
    */
   claim(name: string, options?: ClaimOptions): Promise<Claim>;
   /**
    * Who is on the bus at present, this peer included.
-   * @throws MAILSLOT_TIMEOUT, _UNREACHABLE, _CLOSED
+   * @throws MAILSLOT_TIMEOUT, _PROTOCOL_VIOLATION, _UNREACHABLE, _CLOSED
    */
   peers(): Promise<Peer[]>;
   /**
-   * What happens from now on; ends with the bus or the signal. Who does not read loses the oldest beyond 1,024.
+   * What happens from now on (and an earlier `host-inline`, for the first who listens); ends with the bus or the
+   * signal. Who does not read loses the oldest beyond 1,024.
    * Presence is told of while somebody listens.
    */
   events(options?: { signal?: AbortSignal }): AsyncIterableIterator<BusEvent>;
@@ -430,7 +439,7 @@ export interface Bus extends AsyncDisposable {
   drain(options?: { timeout?: number }): Promise<void>;
   /**
    * Closes now. What is in the window and not settled may be lost; open queries and waiting calls reject with
-   * MAILSLOT_CLOSED. A host in this process hands over to another peer first.
+   * MAILSLOT_CLOSED. A host that it started hands over to another peer first.
    */
   close(): Promise<void>;
 }

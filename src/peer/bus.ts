@@ -324,7 +324,10 @@ export class OpenBus implements Bus {
       checkNumber(max, { call: 'queryAll', option: 'max', min: 1, max: Number.MAX_SAFE_INTEGER });
     }
     const stream = new ReplyStream({
-      start: (listener) => this.#asker.ask(question, listener),
+      start: (listener) => {
+        this.#checkAskable(question);
+        return this.#asker.ask(question, listener);
+      },
       max,
       isOrdinaryEnd: (error) => MailslotError.is(error, 'MAILSLOT_TIMEOUT'),
     });
@@ -339,8 +342,20 @@ export class OpenBus implements Bus {
     this.#checkOpen('queryStream');
     const question = this.#questions.make('queryStream', subject, data, options);
     const { timeout: patience = QUERY_TIMEOUT } = options;
-    const stream = new QueryStream({ question, patience, asker: this.#asker, deadlines: this.#deadlines });
+    const stream = new QueryStream({
+      question,
+      patience,
+      check: () => this.#checkAskable(question),
+      asker: this.#asker,
+      deadlines: this.#deadlines,
+    });
     return stream as AsyncIterableIterator<Message<T>>;
+  }
+
+  /** Between the call and the first `next`, with which asking begins, much may have happened. */
+  #checkAskable({ call, signal }: Question): void {
+    this.#checkOpen(call);
+    signal?.throwIfAborted();
   }
 
   async respond<Q>(
@@ -374,26 +389,23 @@ export class OpenBus implements Bus {
 
   async peers(): Promise<Peer[]> {
     this.#checkOpen('peers');
-    return (await this.#listPeers()).map(toPeer);
-  }
-
-  async #listPeers(): Promise<PeerInfo[]> {
-    const data = await this.#askForPeers();
-    if (Array.isArray(data) && data.every(isPeerInfo)) return data;
-    const message = 'peers: the host answered something else than a list of peers; see which program hosts';
-    throw new MailslotError('MAILSLOT_PROTOCOL_VIOLATION', message);
-  }
-
-  async #askForPeers(): Promise<unknown> {
     for (;;) {
       try {
-        const question = systemQuestion('$peers', null, { call: 'peers', timeout: QUERY_TIMEOUT });
-        return (await this.#ask(question)).data;
+        return (await this.#listPeers()).map(toPeer);
       } catch (error) {
         // the host went; asking its successor does no harm
         if (!MailslotError.is(error, 'MAILSLOT_RESPONDER_LOST')) throw error;
       }
     }
+  }
+
+  async #listPeers(): Promise<PeerInfo[]> {
+    const { data } = await this.#ask(
+      systemQuestion('$peers', null, { call: 'peers', timeout: QUERY_TIMEOUT }),
+    );
+    if (Array.isArray(data) && data.every(isPeerInfo)) return data;
+    const message = 'peers: the host answered something else than a list of peers; see which program hosts';
+    throw new MailslotError('MAILSLOT_PROTOCOL_VIOLATION', message);
   }
 
   events(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<BusEvent> {
@@ -445,7 +457,7 @@ export class OpenBus implements Bus {
     const deadline = new Promise<void>((resolve) => {
       timer = this.#clock.setTimer(timeout, resolve);
     });
-    await Promise.race([this.#finishAccepted(), deadline]);
+    await Promise.race([this.#finishAccepted(), deadline, this.closed]);
     timer?.cancel();
     await this.close();
   }
@@ -526,14 +538,14 @@ export class OpenBus implements Bus {
       ...(pidNamespace === undefined ? {} : { pidNamespace }),
       highestOrder: Math.max(this.#inbox.highestOrder, this.#claims.highestToken),
       firstUnsettled: this.#outbox.firstUnsettled,
-      slots: this.#registrations.list(),
+      slots: this.#registrations.join(),
       ...(claims.length === 0 ? {} : { claims }),
       ...(will === undefined ? {} : { will }),
     };
   }
 
   #onConnected(epoch: number): void {
-    this.#registrations.allOpened();
+    this.#registrations.linkOpened();
     this.#connection.session?.flush();
     this.#asker.sendWaiting();
     this.#claims.linkOpened();

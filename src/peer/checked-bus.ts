@@ -60,12 +60,12 @@ export class CheckedBus extends OpenBus {
   async #publishInTurn(check: Promise<void> | undefined, publish: () => Promise<unknown>): Promise<unknown> {
     const before = this.#validating;
     const sent = Promise.all([check, before]).then(() => ({ published: publish() }));
-    const turn = Promise.allSettled([sent, before]).then(() => {});
-    this.#validating = turn;
-    const { published } = await sent.finally(() => {
+    // what is refused leaves at once, and those before it may still be in front of those behind it
+    const turn = Promise.allSettled([sent, before]).then(() => {
       if (this.#validating === turn) this.#validating = undefined;
     });
-    return published;
+    this.#validating = turn;
+    return (await sent).published;
   }
 
   protected override async whenHandedOver(): Promise<void> {
@@ -181,7 +181,16 @@ export class CheckedBus extends OpenBus {
   }
 }
 
-async function* askAfter<T>(
+function askAfter<T>(
+  check: Promise<void>,
+  ask: () => AsyncIterableIterator<T>,
+): AsyncGenerator<T, undefined> {
+  // whoever never begins to iterate is told of nothing
+  check.catch(() => {});
+  return askWhenChecked(check, ask);
+}
+
+async function* askWhenChecked<T>(
   check: Promise<void>,
   ask: () => AsyncIterableIterator<T>,
 ): AsyncGenerator<T, undefined> {

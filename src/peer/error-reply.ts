@@ -8,17 +8,17 @@ import { encodeValue } from '../wire/values.js';
 /** A question that no handler has seen: the asker's own fault, and told to it under its own code. */
 export class RefusedQuestion extends MailslotError {}
 
+/** An answer that a handler gave, and that cannot be sent. */
+export class UnsentAnswer extends MailslotError {}
+
 export function describeFailure(error: unknown): ErrorReply {
-  if (error instanceof RefusedQuestion) {
+  if (error instanceof RefusedQuestion || error instanceof UnsentAnswer) {
     const { code, message, data } = error;
     return {
       code,
       message: shorten(message, MAX_ERROR_MESSAGE_BYTES),
       ...(isEncodable(data) ? { data } : {}),
     };
-  }
-  if (MailslotError.is(error, 'MAILSLOT_NOT_ENCODABLE')) {
-    return { code: error.code, message: shorten(error.message, MAX_ERROR_MESSAGE_BYTES) };
   }
   const data = propertyOf(error, 'data');
   const responderCode = propertyOf(error, 'code');

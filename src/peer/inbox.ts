@@ -11,6 +11,7 @@ import {
   batchOffset,
   Flag,
   FrameFault,
+  readFlags,
   readSubject,
   readTail,
   readU64,
@@ -101,6 +102,7 @@ export class Inbox {
   remove(slot: OpenSlot): void {
     this.#slots.delete(slot.id);
     this.#crowded.delete(slot);
+    this.#noted.forget(slot);
     this.taken();
   }
 
@@ -264,8 +266,10 @@ export class Inbox {
   /** Takes a message of a kind that this version does not know: it counts as taken. */
   skip(bytes: Buffer, at: number): void {
     const from = this.records.at(bytes, at + At.sender);
-    from.read = Math.max(from.read, readU64(bytes, at + At.sequence));
-    this.#schedule(from);
+    const sequence = readU64(bytes, at + At.sequence);
+    if (sequence === 0) return;
+    this.#read(from, sequence);
+    if (readFlags(bytes, at) & Flag.ackSoon) this.hasten(from);
   }
 
   /** The host says that messages are missing. */

@@ -29,8 +29,8 @@ interface Pending {
   readonly order: number;
   /** Its own record of the sender, which finds it in the slot. */
   readonly from: SenderRecord;
-  /** In how many slots it waits. */
-  readonly waits: { slots: number };
+  /** In how many slots it waits, and whether another one has taken it. */
+  readonly waits: { slots: number; isTaken: boolean };
 }
 
 export class NotedMessages {
@@ -84,6 +84,18 @@ export class NotedMessages {
     this.#options.sendAck(taken);
   }
 
+  /**
+   * This slot takes nothing any more. The host knows, and gives what waits in it to another member, perhaps of this peer: an
+   * acknowledgement would speak for that one.
+   */
+  forget(slot: OpenSlot): void {
+    for (const { order, waits } of this.#pending.get(slot) ?? []) {
+      waits.slots -= 1;
+      if (waits.slots === 0 && waits.isTaken) this.#taken.push({ order });
+    }
+    this.#pending.delete(slot);
+  }
+
   /** The link is new: what came on the old one is no concern of its host. */
   relink(): void {
     this.#pending.clear();
@@ -107,12 +119,13 @@ export class NotedMessages {
     const own = { ...from };
     this.#offer(members, walker, own, { hold, redelivered: true });
     const order = readU64(walker.bytes, walker.at + At.order);
-    const waits = { slots: 0 };
+    const waits = { slots: 0, isTaken: false };
     for (const slot of members) {
       if (slot.firstUntaken(own) === undefined) continue;
       waits.slots += 1;
       this.#pending.set(slot, [...(this.#pending.get(slot) ?? []), { order, from: own, waits }]);
     }
+    waits.isTaken = waits.slots < members.length;
     if (waits.slots === 0) this.#taken.push({ order });
   }
 
@@ -135,6 +148,7 @@ export class NotedMessages {
     const waiting = pending.findIndex(({ from }) => untaken.has(from));
     for (const { order, waits } of pending.splice(0, waiting === -1 ? pending.length : waiting)) {
       waits.slots -= 1;
+      waits.isTaken = true;
       if (waits.slots === 0) this.#taken.push({ order });
     }
     if (pending.length === 0) this.#pending.delete(slot);

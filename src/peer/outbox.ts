@@ -240,8 +240,15 @@ export class Outbox {
     this.#options.onStarving();
   }
 
-  /** Admits a frame of {@link frameMemory} when there is room; resolves to its sequence. */
-  admitLater(parcel: Parcel, signal: AbortSignal | undefined): Promise<number> {
+  /**
+   * Admits a frame of {@link frameMemory} when there is room, and calls `onAdmitted` with its sequence in that moment: who waits
+   * for a receipt has to be known before the Bus can be closed.
+   */
+  admitLater(
+    parcel: Parcel,
+    signal: AbortSignal | undefined,
+    onAdmitted: (sequence: number) => void,
+  ): Promise<void> {
     const cost = costOf(parcel);
     if (this.#waitingBytes + cost > OUTBOX_WINDOWS * this.#options.windowBytes && this.#waiting.length > 0) {
       parcel.file?.remove();
@@ -255,7 +262,8 @@ export class Outbox {
         parcel,
         admit: (sequence) => {
           release();
-          resolve(sequence);
+          onAdmitted(sequence);
+          resolve();
         },
         reject: (reason) => {
           release();

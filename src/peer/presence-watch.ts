@@ -16,8 +16,8 @@ export class PresenceWatch {
   readonly #options: PresenceWatchOptions;
   /** Undefined until the first list has come. */
   #known: Map<string, PeerInfo> | undefined;
-  /** Those of whom something was said since the present list was asked for. */
-  #news = new Map<string, PeerInfo | undefined>();
+  /** Those of whom something was said since the list was asked for that has still to come; undefined when none has. */
+  #news: Map<string, PeerInfo | undefined> | undefined;
 
   constructor(options: PresenceWatchOptions) {
     this.#options = options;
@@ -25,7 +25,7 @@ export class PresenceWatch {
 
   /** Fetches the list: at the beginning, and on every new link. */
   async refresh(): Promise<void> {
-    this.#news.clear();
+    this.#news = new Map();
     try {
       const present = await this.#options.list();
       // what the host said before it answered has its turn first
@@ -44,14 +44,14 @@ export class PresenceWatch {
   }
 
   #joined(info: PeerInfo): void {
-    this.#news.set(info.id, info);
+    this.#news?.set(info.id, info);
     const isNew = !this.#known?.has(info.id);
     this.#known?.set(info.id, info);
     if (isNew) this.#options.emit({ type: 'peer-joined', peer: toPeer(info) });
   }
 
   #left(info: PeerInfo, cause: PeerLeft['cause']): void {
-    this.#news.set(info.id, undefined);
+    this.#news?.set(info.id, undefined);
     const known = this.#known?.get(info.id);
     if (this.#known !== undefined && !this.#known.delete(info.id)) return;
     // of one that went with its host the next host knows little more than the id
@@ -62,7 +62,8 @@ export class PresenceWatch {
   #compare(present: readonly PeerInfo[]): void {
     const listed = new Map(present.map((info) => [info.id, info]));
     // newer than the list
-    for (const [id, info] of this.#news) info === undefined ? listed.delete(id) : listed.set(id, info);
+    for (const [id, info] of this.#news ?? []) info === undefined ? listed.delete(id) : listed.set(id, info);
+    this.#news = undefined;
     const before = this.#known;
     this.#known = listed;
     if (before === undefined) return;

@@ -210,13 +210,16 @@ export class Publisher {
     const parcel = this.#encode(subject, data, options);
     const size = costOf(parcel);
     this.#keepHead(subject);
-    const sequence = this.#outbox.hasRoom(size)
-      ? this.#outbox.admit(parcel)
-      : await this.#outbox.admitLater(parcel, signal);
+    let awaited: Promise<SettledReceipt> | undefined;
+    const onAdmitted = (sequence: number): void => {
+      if (confirm) awaited = this.#receiptOf(sequence, signal);
+    };
+    if (this.#outbox.hasRoom(size)) onAdmitted(this.#outbox.admit(parcel));
+    else await this.#outbox.admitLater(parcel, signal, onAdmitted);
     this.messages += 1;
     this.bytes += size;
-    if (!confirm) return undefined;
-    const receipt = await this.#receiptOf(sequence, signal);
+    if (awaited === undefined) return undefined;
+    const receipt = await awaited;
     if (receipt.code === undefined) return { receivers: receipt.receivers, order: receipt.order };
     throw refusedError(receipt.code, subject, options.to);
   }

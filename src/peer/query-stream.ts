@@ -15,6 +15,8 @@ type Result = IteratorResult<Message, undefined>;
 
 export interface QueryStreamOptions {
   question: Question;
+  /** @throws why it cannot be asked now */
+  check(): void;
   asker: Asker;
   deadlines: Deadlines;
   /** Longest wait for one reply, ms. */
@@ -62,7 +64,8 @@ export class QueryStream implements AsyncIterableIterator<Message> {
   }
 
   #start(listener: Listener): () => void {
-    const { asker, question } = this.#options;
+    const { asker, question, check } = this.#options;
+    check();
     const streaming = asker.askStream(question, {
       reply: (message, size, more) => {
         this.#costs.push(creditOf(size));

@@ -2,6 +2,7 @@
 // nothing itself; it only knows when the host delivers to what was opened.
 import { MailslotError } from '../errors.js';
 import { controlFrame, type SlotAnswer, type SlotSpec } from '../wire/control.js';
+import { refusalOf } from '../wire/slot-refusal.js';
 
 /** Who waits for the host's answer. */
 interface Opening {
@@ -11,7 +12,7 @@ interface Opening {
 
 export interface RegistrationsOptions {
   peerId: Uint8Array;
-  /** Sends a frame if the bus is connected; what is registered meanwhile goes with the next JOIN. */
+  /** Sends a frame if the bus is connected; what is registered meanwhile goes with the next JOIN, or after its OPEN. */
   send(frame: Uint8Array): void;
   /** The host delivers to this slot or responder from here on. */
   onOpened(id: number): void;
@@ -23,6 +24,8 @@ export class Registrations {
   readonly #opening = new Map<number, Opening>();
   /** Take back what was put on the caller's signal, which may outlive the slot by far. */
   readonly #releases = new Map<number, () => void>();
+  /** Ids that JOIN listed, until its OPEN comes. */
+  #joined = new Set<number>();
   #lastId = 0;
 
   constructor(options: RegistrationsOptions) {
@@ -35,9 +38,14 @@ export class Registrations {
     return this.#lastId;
   }
 
-  /** As JOIN lists them. */
   list(): SlotSpec[] {
     return [...this.#specs.values()];
+  }
+
+  /** As JOIN lists them. */
+  join(): SlotSpec[] {
+    this.#joined = new Set(this.#specs.keys());
+    return this.list();
   }
 
   /**
@@ -50,6 +58,11 @@ export class Registrations {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const { id } = spec;
+    const refusal = refusalOf(spec, this.#specs.size);
+    if (refusal !== undefined) {
+      await close();
+      throw new MailslotError(refusal.code, refusal.message);
+    }
     this.#specs.set(id, { ...spec, new: true });
     const opened = new Promise<void>((resolve, reject) => this.#opening.set(id, { resolve, reject }));
     const onAbort = (): void => {
@@ -58,7 +71,7 @@ export class Registrations {
     };
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#releases.set(id, () => signal?.removeEventListener('abort', onAbort));
-    this.#options.send(controlFrame('SLOT request', this.#options.peerId, { do: 'open', ...spec }));
+    this.#requestOpening(spec);
     try {
       await opened;
     } catch (error) {
@@ -74,7 +87,7 @@ export class Registrations {
     this.#releases.delete(id);
     if (!this.#specs.delete(id)) return;
     this.#opening.get(id)?.reject(closedEarly());
-    this.#options.send(controlFrame('SLOT request', this.#options.peerId, { do: 'close', id }));
+    this.#requestClosing(id);
   }
 
   answer(answer: SlotAnswer): void {
@@ -85,13 +98,27 @@ export class Registrations {
     this.#opening.get(id)?.reject(new MailslotError(known, message));
   }
 
-  /** OPEN came: the host delivers to everything that JOIN listed. */
-  allOpened(): void {
-    for (const id of [...this.#specs.keys()]) this.#opened(id);
+  /** OPEN came: the host delivers to everything that JOIN listed. What came and went since then it has not heard of. */
+  linkOpened(): void {
+    const joined = this.#joined;
+    for (const spec of [...this.#specs.values()]) {
+      if (joined.has(spec.id)) this.#opened(spec.id);
+      else this.#requestOpening(spec);
+    }
+    for (const id of joined) if (!this.#specs.has(id)) this.#requestClosing(id);
+    this.#joined = new Set();
   }
 
   rejectOpening(reason: unknown): void {
     for (const { reject } of this.#opening.values()) reject(reason);
+  }
+
+  #requestOpening({ new: _, ...spec }: SlotSpec): void {
+    this.#options.send(controlFrame('SLOT request', this.#options.peerId, { do: 'open', ...spec }));
+  }
+
+  #requestClosing(id: number): void {
+    this.#options.send(controlFrame('SLOT request', this.#options.peerId, { do: 'close', id }));
   }
 
   #opened(id: number): void {

@@ -1,11 +1,12 @@
 // Writes the replies of this peer's responders. What cannot be sent as an answer goes as an error in its place.
+import { MailslotError } from '../errors.js';
 import type { Clock } from '../util/clock.js';
 import { controlFrame, type ErrorReply } from '../wire/control.js';
 import { At, Flag, Kind, writeRef, writeTo, writeU64 } from '../wire/frame.js';
 import { FrameTemplate } from '../wire/frame-template.js';
 import type { PeerId } from '../wire/peer-id.js';
 import { encodeValue } from '../wire/values.js';
-import { describeFailure } from './error-reply.js';
+import { describeFailure, UnsentAnswer } from './error-reply.js';
 
 /** Whom a reply is for. */
 export interface Recipient {
@@ -62,25 +63,28 @@ export class Replies {
 
   /** The last reply: what a handler threw. */
   fail(recipient: Recipient, error: unknown): void {
-    this.refuse(recipient, error instanceof TooLarge ? error.reply : describeFailure(error));
+    this.refuse(recipient, describeFailure(error));
   }
 
   /** The last reply: an error. */
   refuse({ asker, id }: Recipient, error: ErrorReply): void {
     const { clock, peerId, maxMessageBytes, send } = this.#options;
     const fields = { to: asker, ref: id, flags: Flag.error, time: clock.wallTime() };
-    const frame = controlFrame('error REPLY', peerId.bytes, error, fields);
-    if (frame.length <= maxMessageBytes || error.data === undefined) return void send(frame);
+    const frameOf = (reply: ErrorReply): Buffer => controlFrame('error REPLY', peerId.bytes, reply, fields);
+    const { data, ...rest } = error;
+    if (data !== undefined) {
+      const frame = tryEncode(() => frameOf(error));
+      if (frame !== undefined && frame.length <= maxMessageBytes) return void send(frame);
+    }
     // the data is a courtesy; that the handler failed has to arrive
-    const { data: _, ...rest } = error;
-    send(controlFrame('error REPLY', peerId.bytes, rest, fields));
+    send(frameOf(rest));
   }
 
   #sendData(template: FrameTemplate, recipient: Recipient, answer: unknown): number {
-    const data = encodeValue(answer, 'respond');
+    const data = encodeAnswer(answer);
     const { maxMessageBytes } = this.#options;
     const size = template.size + data.length;
-    if (size > maxMessageBytes) throw new TooLarge(size, maxMessageBytes);
+    if (size > maxMessageBytes) throw tooLarge(size, maxMessageBytes);
     this.#send(template, recipient, data);
     return size;
   }
@@ -94,13 +98,26 @@ export class Replies {
   }
 }
 
-/** The answer exceeds what this peer sends. */
-class TooLarge extends Error {
-  readonly reply: ErrorReply;
-
-  constructor(size: number, limit: number) {
-    const message = `query: the answer has ${size} bytes, more than the responder's maxMessageBytes of ${limit}; answer with less, or raise it in openBus on both sides`;
-    super(message);
-    this.reply = { code: 'MAILSLOT_MESSAGE_TOO_LARGE', message };
+/** @throws UnsentAnswer */
+function encodeAnswer(answer: unknown): Uint8Array {
+  try {
+    return encodeValue(answer, 'respond');
+  } catch (error) {
+    // what a getter of the answer threw is the handler's failure
+    throw MailslotError.is(error) ? new UnsentAnswer(error.code, error.message) : error;
   }
+}
+
+/** Undefined for what was fit to be sent by itself, and is nested too deep, or too large, inside of something. */
+function tryEncode(encode: () => Buffer): Buffer | undefined {
+  try {
+    return encode();
+  } catch {
+    return undefined;
+  }
+}
+
+function tooLarge(size: number, limit: number): UnsentAnswer {
+  const message = `query: the answer has ${size} bytes, more than the responder's maxMessageBytes of ${limit}; answer with less, or raise it in openBus on both sides`;
+  return new UnsentAnswer('MAILSLOT_MESSAGE_TOO_LARGE', message);
 }

@@ -39,6 +39,7 @@ export class Slots {
   readonly #options: SlotsOptions;
   readonly #watch: SlotWatch;
   #presence: OpenSlot | undefined;
+  #isPresenceWanted = false;
   readonly #presenceWatch: PresenceWatch;
 
   constructor(options: SlotsOptions) {
@@ -79,6 +80,7 @@ export class Slots {
   /** Follows what the host says of peers coming and going, once somebody wants to know. */
   watchPresence(): void {
     if (this.#presence !== undefined) return;
+    this.#isPresenceWanted = true;
     const settings = checkSubscribeOptions({ overflow: 'drop-oldest' });
     const owner = {
       ...this.#owner,
@@ -86,8 +88,10 @@ export class Slots {
       closed: (slot: OpenSlot) => this.#options.inbox.remove(slot),
     };
     this.#presence = this.#make(PRESENCE_PATTERN, settings, owner);
-    // fails only when the bus closes, which its listeners are told anyway
-    this.#register(this.#presence, { retained: false }).catch(() => {});
+    // where no host was found for too long, the next link brings another slot
+    this.#register(this.#presence, { retained: false }).catch(() => {
+      this.#presence = undefined;
+    });
     void this.#presence.consume((item) => {
       const { subject, data } = item as Message;
       this.#presenceWatch.take(subject, data);
@@ -98,6 +102,7 @@ export class Slots {
   /** OPEN came: who is on the bus may be others than before. */
   linkOpened(): void {
     if (this.#presence !== undefined) void this.#presenceWatch.refresh();
+    else if (this.#isPresenceWanted) this.watchPresence();
   }
 
   async closeAll(): Promise<void> {

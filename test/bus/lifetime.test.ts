@@ -123,6 +123,17 @@ describe('close', () => {
     for (const outcome of await outcomes)
       expect(outcome).toMatchObject({ reason: { code: 'MAILSLOT_CLOSED' } });
   });
+
+  it.each(['queryAll', 'queryStream'] as const)('…and a %s that begins after it', async (call) => {
+    const [bus] = await busOf(1);
+    const controller = new AbortController();
+    const replies = bus![call]('x');
+    const aborted = bus![call]('x', undefined, { signal: controller.signal });
+    controller.abort('enough');
+    await expect(aborted.next()).rejects.toBe('enough');
+    await bus!.close();
+    await expect(replies.next()).rejects.toMatchObject({ code: 'MAILSLOT_CLOSED' });
+  });
 });
 
 describe('drain', () => {
@@ -186,6 +197,15 @@ describe('drain', () => {
     await other!.peers();
     done();
     expect((await results.read({ timeout: 12_000 }))?.data).toBe('done');
+    await drained;
+  });
+
+  it('is over when somebody closes the bus meanwhile', async () => {
+    const [host, bus] = await busOf(2);
+    await host!.subscribe('n', { capacity: 1 });
+    for (let i = 0; i < 10; i += 1) await bus!.publish('n', i);
+    const drained = bus!.drain({ timeout: 60_000 });
+    await bus!.close();
     await drained;
   });
 

@@ -499,3 +499,45 @@ it('a will that breaks the contract is refused when its bus is opened', async ()
   const bus = await open({ subject: 'number', data: 1 });
   await bus.close();
 });
+
+it('what a slow validator accepts goes out in its turn, and before a drain ends, though what came behind it was refused', async () => {
+  const directory = busFolder();
+  const verdicts = new Map<unknown, (isGood: boolean) => void>();
+  const asked: StandardSchema<number> = {
+    '~standard': {
+      version: 1,
+      vendor: 'test',
+      validate: async (value) => {
+        const isGood = await new Promise<boolean>((resolve) => verdicts.set(value, resolve));
+        return isGood ? { value: value as number } : { issues: [{ message: 'no good' }] };
+      },
+    },
+  };
+  const slow = defineContract({ asked: message(asked), number: message(z.number()) });
+  const bus = await openBus('test', { directory, hostThread: 'inline', contract: slow, validate: 'send' });
+  const other = await joinBus(directory);
+  const slot = await other.subscribe<number>('*');
+  const first = bus.publish('asked', 1);
+  const second = bus.publish('asked', 2);
+  verdicts.get(2)?.(false);
+  await expect(second).rejects.toMatchObject({ code: 'MAILSLOT_INVALID_OPTION' });
+  const third = bus.publish('number', 3);
+  const drained = bus.drain({ timeout: 60_000 });
+  expect(await isPending(drained)).toBe(true);
+  verdicts.get(1)?.(true);
+  await Promise.all([first, third, drained]);
+  expect(await takeData(slot, 2)).toEqual([1, 3]);
+});
+
+it('a question that is refused and never asked for is no unhandled rejection', async () => {
+  const bus = await openBus('test', { directory: busFolder(), hostThread: 'inline', contract });
+  afterwards(() => bus.close());
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown): void => void unhandled.push(reason);
+  process.on('unhandledRejection', note);
+  afterwards(() => process.off('unhandledRejection', note));
+  bus.queryAll('math.slow', 'four' as never);
+  bus.queryStream('math.slow', 'four' as never);
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  expect(unhandled).toEqual([]);
+});

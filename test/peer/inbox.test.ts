@@ -309,3 +309,15 @@ describe('a message that cannot be read', () => {
     expect(items).toEqual([{ data: 1 }, 10_005, undefined, 1, { data: 2 }]);
   });
 });
+
+it('a message of a kind that is not known here is acknowledged again when it comes again, and at once when that is asked', () => {
+  const unknown = (sequence: number, flags = 0): Buffer =>
+    encodeFrame({ kind: 17, sender: alice, sequence, flags, subject: 'a', data: Buffer.of(0xf6) });
+  inbox.skip(unknown(1), 0);
+  clock.advance(LAZY_ACK_DELAY);
+  inbox.skip(unknown(1), 0);
+  clock.advance(LAZY_ACK_DELAY);
+  inbox.skip(unknown(2, Flag.ackSoon), 0);
+  inbox.flush();
+  expect(acks.map(([, upTo]) => upTo)).toEqual([1, 1, 2]);
+});

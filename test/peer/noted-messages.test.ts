@@ -192,6 +192,29 @@ describe('a frame', () => {
     expect(acks.slice(3)).toEqual([{ order: 50 }]);
   });
 
+  it('that waits in a slot which is closed is not acknowledged: the host gives it to another one, perhaps of this peer', async () => {
+    const [first, second] = [slot({ group: 'g', capacity: 1 }), slot({ group: 'g' })];
+    receive(...[3, 4].flatMap((sequence) => [note({ slots: [1], redelivered: true }), message(sequence)]));
+    expect(acks).toEqual([{ order: 30 }]);
+    await first.close();
+    clock.advance(LAZY_ACK_DELAY);
+    expect(acks).toEqual([{ order: 30 }]);
+    receive(note({ slots: [2], redelivered: true }), message(4));
+    expect(acks).toEqual([{ order: 30 }, { order: 40 }]);
+    expect(await contents(second)).toBe('4!');
+  });
+
+  it('that another slot has taken is acknowledged when the one that it waits in is closed', async () => {
+    const [full, other] = [slot({ group: 'g', capacity: 1 }), slot({ group: 'h' })];
+    receive(note({ slots: [1] }), message(2));
+    receive(note({ slots: [1, 2], redelivered: true }), message(3));
+    expect(acks).toEqual([]);
+    await full.close();
+    clock.advance(LAZY_ACK_DELAY);
+    expect(acks).toContainEqual({ order: 30 });
+    expect(await contents(other)).toBe('3!');
+  });
+
   it('with a last value is checked against nothing, and not acknowledged', async () => {
     const plain = slot();
     receive(message(8));

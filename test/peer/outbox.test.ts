@@ -1,7 +1,7 @@
 // The publisher's window: numbering, room, waiting, settling, and sending again after a lost link.
 import { describe, expect, it } from 'vitest';
 import { WINDOW_FRAMES } from '../../src/limits.js';
-import { Outbox } from '../../src/peer/outbox.js';
+import { Outbox, type Parcel } from '../../src/peer/outbox.js';
 import type { Settled } from '../../src/wire/control.js';
 import { At, encodeFrame, Flag, frameSize, Kind, readFlags, readU64 } from '../../src/wire/frame.js';
 import { referenceData } from '../support/file-reference.js';
@@ -19,6 +19,8 @@ interface Sent {
 class OutboxBench {
   pendings = 0;
   starvings = 0;
+  /** Sequences of what had to wait, from the moment on in which they are known. */
+  readonly admitted: number[] = [];
   readonly outbox = new Outbox({
     windowBytes: WINDOW,
     onPending: () => {
@@ -40,11 +42,22 @@ class OutboxBench {
       data: Buffer.alloc(size - 54, 0xf6),
     });
     const { outbox } = this;
-    if (!outbox.hasRoom(frame.length)) return outbox.admitLater({ frame }, signal);
+    if (!outbox.hasRoom(frame.length)) return this.later({ frame }, signal);
     const slab = outbox.reserve(frame.length);
     const at = slab.end - frame.length;
     frame.copy(slab.bytes, at);
     return Promise.resolve(outbox.seal(slab.bytes, at, frame.length));
+  }
+
+  /** Waits for room; resolves to the sequence. */
+  later(parcel: Parcel, signal?: AbortSignal): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const onAdmitted = (sequence: number): void => {
+        this.admitted.push(sequence);
+        resolve(sequence);
+      };
+      this.outbox.admitLater(parcel, signal, onAdmitted).catch(reject);
+    });
   }
 
   /** What goes to the link now. */
@@ -161,7 +174,7 @@ describe('the window', () => {
       waiting,
     );
     await bench.publish(60_000);
-    const admitted = outbox.admitLater({ frame: waiting }, undefined);
+    const admitted = bench.later({ frame: waiting });
     bench.settle(1);
     expect(await admitted).toBe(2);
     const parts: Uint8Array[] = [];
@@ -303,7 +316,7 @@ describe('a message whose data is in a file', () => {
     expect(bench.outbox.admit(parcel(one))).toBe(1);
     expect(bench.outbox.unsettledBytes).toBe(54 + DATA.length);
     expect(bench.outbox.hasRoom(54 + DATA.length)).toBe(false);
-    const waiting = bench.outbox.admitLater(parcel(two), undefined);
+    const waiting = bench.later(parcel(two));
     expect(bench.take().map(({ size }) => size)).toEqual([54 + REFERENCE_BYTES]);
     bench.settle(1);
     expect([await waiting, one.told, two.told]).toEqual([2, ['removed'], []]);
@@ -355,10 +368,10 @@ describe('a message whose data is in a file', () => {
     bench.outbox.admit(parcel(sent));
     bench.take();
     const controller = new AbortController();
-    const withdrawn = bench.outbox.admitLater(parcel(refused), controller.signal);
+    const withdrawn = bench.later(parcel(refused), controller.signal);
     controller.abort('enough');
     await expect(withdrawn).rejects.toBe('enough');
-    const rejected = bench.outbox.admitLater(parcel(waiting), undefined);
+    const rejected = bench.later(parcel(waiting));
     bench.outbox.rejectWaiting('closed');
     bench.outbox.leave();
     await expect(rejected).rejects.toBe('closed');
@@ -375,4 +388,14 @@ describe('a message whose data is in a file', () => {
     bench.outbox.leave();
     expect([again.told, unsent.told]).toEqual([['left'], ['removed']]);
   });
+});
+
+it('who waited for room knows the sequence in the moment in which there is some', async () => {
+  const bench = new OutboxBench();
+  await bench.publish(WINDOW);
+  const waiting = bench.publish(1_000);
+  expect(bench.admitted).toEqual([]);
+  bench.settle(1);
+  expect(bench.admitted).toEqual([2]);
+  expect(await waiting).toBe(2);
 });

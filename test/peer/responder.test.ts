@@ -1,5 +1,7 @@
 // The answering side by itself: what is sent, and when.
 import { beforeEach, expect, it } from 'vitest';
+import { MailslotError } from '../../src/errors.js';
+import { MAX_FRAME_BYTES } from '../../src/limits.js';
 import { Responders } from '../../src/peer/responder.js';
 import { Deadlines } from '../../src/util/deadlines.js';
 import { readControl } from '../../src/wire/control.js';
@@ -111,4 +113,45 @@ it('a question that waits for its turn has its deadline from the moment it came'
   expect(deadlines).toEqual([start + 1_000, start + 1_000]);
   ends[1]!();
   await responders.whenIdle();
+});
+
+it('an error whose data has no room in a reply is sent without it', async () => {
+  let deep: unknown = 1;
+  for (let depth = 0; depth < 64; depth += 1) deep = [deep];
+  const failure = Object.assign(new Error('no'), { data: deep });
+  responders.add(
+    1,
+    'q',
+    ({ data }) => {
+      if (data === 'at once') throw failure;
+      return Promise.reject(failure);
+    },
+    1,
+  );
+  ask(1, 'at once');
+  ask(2, 'later');
+  await responders.whenIdle();
+  expect(sent).toEqual([
+    [1, 'MAILSLOT_RESPONDER_FAILED'],
+    [2, 'MAILSLOT_RESPONDER_FAILED'],
+  ]);
+});
+
+it('an answer that cannot be sent is told as that, and an error of the same code that the handler met is not', () => {
+  const met = new MailslotError('MAILSLOT_NOT_ENCODABLE', 'publish: data holds a function');
+  responders.add(
+    1,
+    'q',
+    ({ data }) => {
+      if (data === 'met') throw met;
+      return data === 'function' ? () => {} : new Uint8Array(MAX_FRAME_BYTES + 1);
+    },
+    1,
+  );
+  for (const [index, what] of ['met', 'function', 'too much'].entries()) ask(index, what);
+  expect(sent).toEqual([
+    [0, 'MAILSLOT_RESPONDER_FAILED'],
+    [1, 'MAILSLOT_NOT_ENCODABLE'],
+    [2, 'MAILSLOT_MESSAGE_TOO_LARGE'],
+  ]);
 });

@@ -100,3 +100,18 @@ it('a slot on $presence has what the events have', async () => {
   await peer.receives(0, ({ subject }) => subject === '$presence.left');
   expect((await bus.peers()).map(({ slots }) => slots)).toEqual([0, 0]);
 });
+
+it('events() that were asked for while there was no host, for too long, tell of peers all the same', async () => {
+  const directory = busFolder();
+  const host = await childPeer(directory);
+  const bus = await joinBus(directory, { host: 'never', reconnectTimeout: 50 });
+  await host.kill();
+  await eventually(() => bus.state === 'reconnecting', 'the loss of the host');
+  const events = new EventLog(bus);
+  await expect(bus.subscribe('x')).rejects.toMatchObject({ code: 'MAILSLOT_UNREACHABLE' });
+  await joinBus(directory, { hostThread: 'inline' });
+  await events.first('connected');
+  await bus.peers();
+  const late = await joinBus(directory);
+  await events.first('peer-joined', ({ peer }) => peer.id === late.id);
+});

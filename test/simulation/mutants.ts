@@ -50,7 +50,7 @@ export const MUTANTS: readonly Mutant[] = [
   one(
     'confirms at once',
     'peer/publisher.js',
-    'await this.#receiptOf(sequence, signal)',
+    'await awaited',
     '{ receivers: 1, order: 0 }',
   ),
   {
