@@ -5,11 +5,17 @@ import { formatValue, parseValue } from './json-forms.js';
 
 export type DataFormat = 'json' | 'text' | 'raw';
 
+/** What to do about data that does not fit its format; only a command knows which flags it takes. */
+export interface Hints {
+  readonly notText: string;
+  readonly notJson: string;
+}
+
 /** The value that `bytes` stand for in this format; `what` names them in an error. */
-export function decodeData(bytes: Uint8Array, format: DataFormat, what: string): unknown {
+export function decodeData(bytes: Uint8Array, format: DataFormat, what: string, hints: Hints): unknown {
   if (format === 'raw') return Uint8Array.from(bytes);
-  const text = decodeText(bytes, what);
-  return format === 'text' ? text : decodeJson(text, what);
+  const text = decodeText(bytes, what, hints);
+  return format === 'text' ? text : decodeJson(text, what, hints);
 }
 
 /** A value as a program reads it: bytes and text as they are, nothing for undefined, anything else as JSON. */
@@ -24,19 +30,19 @@ export function withoutFinalNewline(bytes: Buffer): Buffer {
   return bytes.subarray(0, bytes.at(-2) === 0x0d ? -2 : -1);
 }
 
-function decodeText(bytes: Uint8Array, what: string): string {
+function decodeText(bytes: Uint8Array, what: string, { notText }: Hints): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw usageError(`${what} is not UTF-8 text; send it as bytes with --raw`, { cause });
+    throw usageError(`${what} is not UTF-8 text; ${notText}`, { cause });
   }
 }
 
-function decodeJson(text: string, what: string): unknown {
+function decodeJson(text: string, what: string, { notJson }: Hints): unknown {
   try {
     return parseValue(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw usageError(`${what} is not JSON (${reason}); send it as text with --text`, { cause });
+    throw usageError(`${what} is not JSON (${reason}); ${notJson}`, { cause });
   }
 }

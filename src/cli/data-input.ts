@@ -1,5 +1,5 @@
 // Where the data of a message comes from: the argument, or stdin as one message or as lines.
-import { type DataFormat, decodeData } from './data-format.js';
+import { type DataFormat, decodeData, type Hints } from './data-format.js';
 import { usageError } from './exit-codes.js';
 import { readAll, splitLines } from './lines.js';
 
@@ -18,15 +18,16 @@ export interface DataFlags {
 export function openData(
   argument: string | undefined,
   flags: DataFlags,
+  hints: Hints,
 ): AsyncIterable<unknown> | Iterable<unknown> {
   if (flags.lines || flags.jsonLines) {
     assertNoArgument(argument, flags);
-    return readLines(flags.lines ? 'text' : 'json');
+    return readLines(flags.lines ? 'text' : 'json', hints);
   }
   const format = formatOf(flags);
-  if (argument === '-') return readWhole(format);
+  if (argument === '-') return readWhole(format, hints);
   if (argument === undefined) return [undefined];
-  return [decodeData(Buffer.from(argument), format, `the data ${quote(argument)}`)];
+  return [decodeData(Buffer.from(argument), format, `the data ${quote(argument)}`, hints)];
 }
 
 /** Like {@link openData} for exactly one message. */
@@ -35,16 +36,16 @@ export async function readData(data: ReturnType<typeof openData>): Promise<unkno
   return undefined;
 }
 
-async function* readWhole(format: DataFormat): AsyncGenerator<unknown> {
-  yield decodeData(await readAll(process.stdin), format, 'stdin');
+async function* readWhole(format: DataFormat, hints: Hints): AsyncGenerator<unknown> {
+  yield decodeData(await readAll(process.stdin), format, 'stdin', hints);
 }
 
-async function* readLines(format: DataFormat): AsyncGenerator<unknown> {
+async function* readLines(format: DataFormat, hints: Hints): AsyncGenerator<unknown> {
   let number = 0;
   for await (const line of splitLines(process.stdin)) {
     number += 1;
     if (format === 'json' && line.toString().trim() === '') continue;
-    yield decodeData(line, format, `line ${number} of stdin`);
+    yield decodeData(line, format, `line ${number} of stdin`, hints);
   }
 }
 

@@ -68,3 +68,16 @@ export function afterJoining(error: unknown): unknown {
   if (!MailslotError.is(error, 'MAILSLOT_UNREACHABLE')) return error;
   return new CommandEnd(ExitCode.connectionLost, error.message, { cause: error });
 }
+
+/**
+ * The same error as seen by a command whose question was asked: the question was in order, so that what is wrong with
+ * subject, data or size is the answer.
+ */
+export function afterAsking(error: unknown): unknown {
+  if (!MailslotError.is(error) || !isAboutContent(error.code)) return error;
+  return new CommandEnd(ExitCode.answerFailed, `${error.message} (${error.code})`, { cause: error });
+}
+
+function isAboutContent(code: MailslotErrorCode): boolean {
+  return exitCodes[code] === ExitCode.usage || code === 'MAILSLOT_MESSAGE_TOO_LARGE';
+}

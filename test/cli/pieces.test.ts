@@ -1,7 +1,7 @@
 // The pure pieces of the command: lines, tables, exit codes, option values.
 import { describe, expect, test } from 'vitest';
 import { decodeData, encodePlain, withoutFinalNewline } from '../../src/cli/data-format.js';
-import { afterJoining, CommandEnd, exitCodeOf } from '../../src/cli/exit-codes.js';
+import { afterAsking, afterJoining, CommandEnd, exitCodeOf } from '../../src/cli/exit-codes.js';
 import { parseCount, parseHeader, parseMilliseconds } from '../../src/cli/flags.js';
 import { readAll, splitLines } from '../../src/cli/lines.js';
 import { formatTable } from '../../src/cli/table.js';
@@ -43,15 +43,20 @@ describe('lines', () => {
 });
 
 describe('data', () => {
+  const hints = { notText: 'try bytes', notJson: 'try text' };
+
   test('is read as the format says', () => {
-    expect(decodeData(Buffer.from('{"a":1}'), 'json', 'x')).toEqual({ a: 1 });
-    expect(decodeData(Buffer.from('{"a":1}'), 'text', 'x')).toBe('{"a":1}');
-    expect(decodeData(Buffer.from([255]), 'raw', 'x')).toEqual(Uint8Array.of(255));
+    expect(decodeData(Buffer.from('{"a":1}'), 'json', 'x', hints)).toEqual({ a: 1 });
+    expect(decodeData(Buffer.from('{"a":1}'), 'text', 'x', hints)).toBe('{"a":1}');
+    expect(decodeData(Buffer.from([255]), 'raw', 'x', hints)).toEqual(Uint8Array.of(255));
   });
 
   test('that does not fit its format is wrong usage, with the way out', () => {
-    expect(() => decodeData(Buffer.from('{a'), 'json', 'the data')).toThrow(/the data is not JSON.*--text/);
-    expect(() => decodeData(Buffer.from([255]), 'text', 'stdin')).toThrow(/stdin is not UTF-8.*--raw/);
+    const decode = (bytes: Buffer, format: 'json' | 'text') => () =>
+      decodeData(bytes, format, 'stdin', hints);
+    expect(decode(Buffer.from('{a'), 'json')).toThrow(/stdin is not JSON.*; try text$/);
+    expect(decode(Buffer.from([255]), 'text')).toThrow(/stdin is not UTF-8 text; try bytes$/);
+    expect(decode(Buffer.from([255]), 'json')).toThrow(/stdin is not UTF-8 text; try bytes$/);
   });
 
   test('is given to a program plainly', () => {
@@ -104,6 +109,21 @@ describe('exit codes', () => {
   test('a host that was there and is lost is 6, not 3', () => {
     expect(exitCodeOf(afterJoining(new MailslotError('MAILSLOT_UNREACHABLE', 'x')))).toBe(6);
     expect(exitCodeOf(afterJoining(new MailslotError('MAILSLOT_NO_RESPONDER', 'x')))).toBe(3);
+  });
+
+  test('what a wrong question would end with is 1 of an answer, and nothing else is', () => {
+    const changed = Object.keys(codes).filter((code) => {
+      const error = new MailslotError(code as MailslotErrorCode, 'x');
+      return exitCodeOf(afterAsking(error)) !== exitCodeOf(error);
+    });
+    expect(changed).toEqual([
+      'MAILSLOT_INVALID_NAME',
+      'MAILSLOT_INVALID_SUBJECT',
+      'MAILSLOT_INVALID_OPTION',
+      'MAILSLOT_NOT_ENCODABLE',
+      'MAILSLOT_MESSAGE_TOO_LARGE',
+    ]);
+    expect(afterAsking(new MailslotError('MAILSLOT_NOT_ENCODABLE', 'x'))).toMatchObject({ exitCode: 1 });
   });
 
   test('what nobody foresaw is 1', () => {

@@ -78,6 +78,23 @@ describe('a published message', () => {
     expect(jsonLines((await subscriber.ended).stdout)).toMatchObject([{ data: 1 }]);
   });
 
+  test('whose data does not fit its flags ends with 2 and a way out that goes with them', async () => {
+    await bench.host();
+    const bytes = Uint8Array.of(255);
+    const cases: [args: string[], input: string | Uint8Array, hint: string, wrong: string][] = [
+      [['-'], bytes, 'bytes with --raw', '--text'],
+      [['-', '--text'], bytes, '--raw in place of --text', '--lines'],
+      [['--lines'], bytes, 'line 1 of stdin is not UTF-8 text; convert', '--raw'],
+      [['--json-lines'], bytes, 'line 1 of stdin is not UTF-8 text; convert', '--raw'],
+      [['--json-lines'], '{', '--lines in place of --json-lines', '--text'],
+    ];
+    for (const [args, input, hint, wrong] of cases) {
+      const { code, stderr } = await bench.run(['publish', 'a', ...args], input);
+      expect([code, stderr]).toEqual([2, expect.stringContaining(hint)]);
+      expect(stderr).not.toContain(wrong);
+    }
+  });
+
   test('that is confirmed prints its receipt, without receivers too', async () => {
     const { ended } = await bench.subscribe('a', '--count', '3');
     const confirmed = await bench.run(['publish', 'a', '--confirm', '--lines'], '1\n2\n');

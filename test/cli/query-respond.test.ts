@@ -1,5 +1,6 @@
-import { openBus } from 'mailslot';
+import { type Bus, defineContract, openBus, query } from 'mailslot';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { afterwards } from '../support/scratch.js';
 import { Bench, jsonLines } from './run-cli.js';
 
@@ -38,17 +39,33 @@ describe('a query', () => {
     expect((await responder.ended).code).toBe(0);
   });
 
-  test('whose command prints what it should not ends with 1', async () => {
-    await bench.respond('json', '--json', '--exec', 'echo hello');
+  test('whose command prints what it should not ends with 1, and tells what would help its responder', async () => {
+    await bench.respond('json', '--json', '--exec', 'echo hello; echo oh no >&2');
     await bench.respond('text', '--exec', `printf '\\377'`);
-    expect(await bench.call(['query', 'json'])).toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining('JSON'),
+    const json = await bench.call(['query', 'json']);
+    expect([json.code, json.stderr]).toEqual([
+      1,
+      expect.stringMatching(/not JSON.*--json.*ended with 0: oh no/),
+    ]);
+    expect(json.stderr).not.toContain('--text');
+    const text = await bench.call(['query', 'text']);
+    expect([text.code, text.stderr]).toEqual([1, expect.stringMatching(/not UTF-8.*respond with --raw/)]);
+    const bus = await openBus('default', { directory: bench.directory });
+    afterwards(() => bus.close());
+    await expect(bus.query('json')).rejects.toMatchObject({
+      code: 'MAILSLOT_RESPONDER_FAILED',
+      responderCode: 'COMMAND_FAILED',
+      data: { exitCode: 0, stderr: 'oh no' },
     });
-    expect(await bench.call(['query', 'text'])).toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining('UTF-8'),
-    });
+  });
+
+  test('with data that is not UTF-8 ends with 2 and says how query sends bytes', async () => {
+    await bench.host();
+    for (const flags of [[], ['--text']]) {
+      const { code, stderr } = await bench.run(['query', 'a', '-', ...flags], Uint8Array.of(255));
+      expect([code, stderr]).toEqual([2, expect.stringContaining('{"$bytes":')]);
+      expect(stderr).not.toContain('--raw');
+    }
   });
 
   test('without a responder ends with 3, at once', async () => {
@@ -101,6 +118,49 @@ describe('a query for a stream', () => {
     });
     const { code, stdout } = await bench.call(['query', 'wait', '--stream', '--timeout', '200']);
     expect([code, stdout]).toEqual([4, '1\n']);
+  });
+});
+
+describe('of what is wrong, one reply or a stream', () => {
+  async function openResponders(): Promise<void> {
+    const place = { directory: bench.directory };
+    const small = await openBus('default', { ...place, maxMessageBytes: 1_024 });
+    afterwards(() => small.close());
+    await small.respond('unsendable', () => () => {});
+    await small.respond('large', () => 'x'.repeat(2_000));
+    const contract = defineContract({ 'strict.number': query(z.number(), z.number()) });
+    const strict = (await openBus('default', { ...place, contract })) as object as Bus;
+    afterwards(() => strict.close());
+    await strict.respond('strict.*', () => 1);
+  }
+
+  test.each([[[]], [['--stream']]])('the answer ends with 1: %j', async (flags) => {
+    await openResponders();
+    const answers: [args: string[], code: string][] = [
+      [['unsendable'], 'MAILSLOT_NOT_ENCODABLE'],
+      [['large'], 'MAILSLOT_MESSAGE_TOO_LARGE'],
+      [['large', JSON.stringify('x'.repeat(2_000))], 'MAILSLOT_MESSAGE_TOO_LARGE'],
+      [['strict.number', '"one"'], 'MAILSLOT_INVALID_OPTION'],
+      [['strict.text', '1'], 'MAILSLOT_INVALID_SUBJECT'],
+    ];
+    for (const [args, text] of answers) {
+      const { code, stderr } = await bench.call(['query', ...args, ...flags]);
+      expect([code, stderr]).toEqual([1, expect.stringContaining(`(${text})`)]);
+    }
+  });
+
+  test.each([[[]], [['--stream']]])('the question ends with 2 or 5: %j', async (flags) => {
+    await openResponders();
+    const questions: [args: string[], exitCode: number, code: string][] = [
+      [['large', '"\\ud800"'], 2, 'MAILSLOT_NOT_ENCODABLE'],
+      [['large', '--timeout', '0'], 2, 'MAILSLOT_INVALID_OPTION'],
+      [['large', '--to', 'nobody'], 2, 'MAILSLOT_INVALID_OPTION'],
+      [['large', 'x'.repeat(17 * 1_048_576), '--text'], 5, 'MAILSLOT_MESSAGE_TOO_LARGE'],
+    ];
+    for (const [args, exitCode, text] of questions) {
+      const { code, stderr } = await bench.call(['query', ...args, ...flags]);
+      expect([code, stderr]).toEqual([exitCode, expect.stringContaining(`(${text})`)]);
+    }
   });
 });
 

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import type { Bus } from '../../index.js';
 import { checkSubject } from '../../wire/subject.js';
 import { type BusFlags, type Context, given } from '../context.js';
+import type { Hints } from '../data-format.js';
 import { type DataFlags, openData } from '../data-input.js';
 import { examples, parseCount, parseHeader } from '../flags.js';
 import { withBus } from '../with-bus.js';
@@ -53,10 +54,24 @@ async function publish(
   flags: PublishFlags,
 ): Promise<void> {
   checkSubject(subject, 'mailslot publish');
-  const messages = openData(argument, flags);
+  const messages = openData(argument, flags, hintsOf(flags));
   await withBus(context, flags, { command: 'publish' }, async (bus) => {
     for await (const data of messages) await publishOne(context, bus, subject, data, flags);
   });
+}
+
+// a flag that does not go with those given is named together with the one that it replaces
+function hintsOf({ text, lines, jsonLines }: PublishFlags): Hints {
+  if (lines || jsonLines) {
+    return {
+      notText: 'convert stdin to UTF-8',
+      notJson: 'correct it, or send the lines as text with --lines in place of --json-lines',
+    };
+  }
+  return {
+    notText: `send it as bytes with --raw${text ? ' in place of --text' : ''}`,
+    notJson: 'send it as text with --text',
+  };
 }
 
 async function publishOne(

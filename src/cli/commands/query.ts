@@ -5,8 +5,9 @@ import { QUERY_ALL_TIMEOUT } from '../../limits.js';
 import { systemClock } from '../../util/clock.js';
 import { checkSubject } from '../../wire/subject.js';
 import { type BusFlags, type Context, given } from '../context.js';
+import type { Hints } from '../data-format.js';
 import { type DataFlags, openData, readData } from '../data-input.js';
-import { CommandEnd, ExitCode } from '../exit-codes.js';
+import { afterAsking, CommandEnd, ExitCode } from '../exit-codes.js';
 import { examples, parseHeader, parseMilliseconds } from '../flags.js';
 import { formatValue } from '../json-forms.js';
 import { complain } from '../output.js';
@@ -57,11 +58,23 @@ async function query(
   flags: QueryFlags,
 ): Promise<void> {
   checkSubject(subject, 'mailslot query');
-  const data = openData(argument, flags);
+  const data = openData(argument, flags, hintsOf(flags));
   await withBus(context, flags, { command: 'query' }, async (bus) => {
     const ask = flags.all ? askAll : flags.stream ? askStream : askOne;
-    await ask(context, bus, subject, await readData(data), flags);
+    await ask(context, bus, subject, await readData(data), flags).catch((error: unknown) => {
+      throw wasAsked(bus) ? afterAsking(error) : error;
+    });
   });
+}
+
+// what is wrong with a question shows before it counts as asked
+const wasAsked = (bus: Bus): boolean => bus.stats().queries.asked > 0;
+
+function hintsOf({ text }: QueryFlags): Hints {
+  return {
+    notText: `write bytes as JSON${text ? ' without --text' : ''}: {"$bytes":"<base64>"}`,
+    notJson: 'send it as text with --text',
+  };
 }
 
 async function askOne(

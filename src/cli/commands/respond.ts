@@ -4,7 +4,7 @@ import type { Bus, Message } from '../../index.js';
 import { RESPONDER_CONCURRENCY } from '../../limits.js';
 import { checkPattern } from '../../wire/subject.js';
 import type { BusFlags, Context } from '../context.js';
-import { decodeData, withoutFinalNewline } from '../data-format.js';
+import { decodeData, type Hints, withoutFinalNewline } from '../data-format.js';
 import { examples, parseCount } from '../flags.js';
 import { untilTerminated } from '../interruption.js';
 import { notice } from '../output.js';
@@ -18,13 +18,15 @@ interface RespondFlags extends BusFlags {
   concurrency: number;
 }
 
-/** What the asker gets as error when the command fails. */
+/** What the asker gets as error when the command fails, or prints what is no answer. */
 class CommandFailed extends Error {
   readonly code = 'COMMAND_FAILED';
   readonly data: { exitCode: number | string; stderr: string };
 
-  constructor({ exitCode, stderrTail: stderr }: CommandResult) {
-    super(`the command ended with ${exitCode}${stderr === '' ? '' : `: ${stderr}`}`);
+  /** @param fault what is wrong with its output */
+  constructor({ exitCode, stderrTail: stderr }: CommandResult, fault?: Error) {
+    const end = `the command ended with ${exitCode}${stderr === '' ? '' : `: ${stderr}`}`;
+    super(fault === undefined ? end : `${fault.message}; ${end}`, { cause: fault });
     this.data = { exitCode, stderr };
   }
 }
@@ -63,11 +65,23 @@ async function respond({ signal }: Context, bus: Bus, pattern: string, flags: Re
 async function answer(message: Message, flags: RespondFlags, signal: AbortSignal): Promise<unknown> {
   const result = await runCommand(flags.exec, message, { flags, capture: true, signal });
   if (result.exitCode !== 0) throw new CommandFailed(result);
-  return decodeAnswer(result.stdout, flags);
+  try {
+    return decodeAnswer(result.stdout, flags);
+  } catch (fault) {
+    throw new CommandFailed(result, fault as Error);
+  }
 }
 
 function decodeAnswer(stdout: Buffer, { json, raw }: RespondFlags): unknown {
   const what = 'the output of the command';
-  if (raw) return decodeData(stdout, 'raw', what);
-  return json ? decodeData(stdout, 'json', what) : decodeData(withoutFinalNewline(stdout), 'text', what);
+  if (raw) return decodeData(stdout, 'raw', what, hintsOf(json));
+  return decodeData(withoutFinalNewline(stdout), json ? 'json' : 'text', what, hintsOf(json));
+}
+
+// the asker reads them, whose command has other flags
+function hintsOf(json: true | undefined): Hints {
+  return {
+    notText: `start mailslot respond with --raw${json ? ' in place of --json' : ''} to answer with bytes`,
+    notJson: 'start mailslot respond without --json to answer with text',
+  };
 }
