@@ -468,7 +468,7 @@ describe('what is open at the same time', () => {
     expect(answers.every(({ data }, i) => data === i)).toBe(true);
   });
 
-  it('as many publishes without await as four windows hold, and no more', async () => {
+  it('as many publishes without await as four windows hold beside the one under way, and no more', async () => {
     const carol = await joinBus(directory, { windowBytes: WINDOW_BYTES_MIN });
     await using slot = await bob.subscribe<Uint8Array>('a', { capacity: 1 });
     const data = new Uint8Array(1_000);
