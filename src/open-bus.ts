@@ -58,7 +58,7 @@ export interface HostOptions {
  * Joins a bus, and hosts it if nobody does.
  * @param name 1 to 32 characters of a–z, 0–9 and -, not beginning with -
  * @throws MAILSLOT_UNREACHABLE, _INVALID_NAME, _INVALID_OPTION, _UNSAFE_DIRECTORY, _PATH_TOO_LONG, _BAD_KEY,
- *   _VERSION_MISMATCH; `signal.reason`; for the will _INVALID_SUBJECT, _NOT_ENCODABLE, _MESSAGE_TOO_LARGE
+ *   _VERSION_MISMATCH, _PROTOCOL_VIOLATION; `signal.reason`; for the will _INVALID_SUBJECT, _NOT_ENCODABLE, _MESSAGE_TOO_LARGE
  */
 export function openBus(name: string, options?: OpenOptions): Promise<Bus>;
 /**

@@ -116,6 +116,8 @@ export interface SlotInfo {
   dropped: number;
   /** Messages missing for any reason, the dropped ones included; gaps of unknown size are not in it. */
   missed: number;
+  /** Gaps of unknown size. */
+  unknownGaps: number;
   /** Messages that outlived their `ttl` before they were read; neither dropped nor missed. */
   expired: number;
 }
@@ -292,10 +294,27 @@ export type BusEvent =
   /** The last event. `cause` is the error that ended the bus; undefined when the program closed it. */
   | { type: 'closed'; cause: Error | undefined };
 
+/** Why messages of a slot were not read. */
+export interface DropsByCause {
+  /** It was full, and its overflow policy had them give way. */
+  overflow: number;
+  /** It is a `wait` slot, and was full and unread for `stallTimeout`. */
+  stalled: number;
+  /** They outlived their `ttl`. */
+  expired: number;
+  /** They did not come to it: this peer was stalled or away, or they could not be read, or broke the contract. */
+  lost: number;
+}
+
 /** Plain data. Counts run since the bus was opened, states are those of this moment; bytes are those of frames. */
 export interface BusStats {
   /** What this peer has published. */
   published: { messages: number; bytes: number };
+  /**
+   * Per second, what was published and received since `stats` was called at least a second ago, or since the bus was
+   * opened.
+   */
+  rates: { published: { messages: number; bytes: number }; received: { messages: number; bytes: number } };
   /** What came for slots here; `duplicates` were read before, came again after a take-over, and are not in `messages`. */
   received: { messages: number; bytes: number; duplicates: number };
   /** Published, and not yet taken by every receiver; beside that, calls that are `waiting` for room. */
@@ -312,6 +331,7 @@ export interface BusStats {
     missed: number;
     /** As in {@link SlotInfo}. */
     expired: number;
+    drops: DropsByCause;
   }[];
   /** `open`: asked here and without an outcome; `asked`: asked here in all; `answered`: by responders here. */
   queries: { open: number; asked: number; answered: number };

@@ -7,6 +7,7 @@ import type { MessageFiles } from '../transport/message-files.js';
 import type { Clock, KeepAlive } from '../util/clock.js';
 import { Deadlines } from '../util/deadlines.js';
 import { type Inspect, inspected, show } from '../util/inspection.js';
+import { Rates } from '../util/rates.js';
 import { controlFrame, type Join } from '../wire/control.js';
 import { Flag } from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
@@ -51,6 +52,7 @@ import { type Question, Questions, systemQuestion } from './question.js';
 import { Registrations } from './registrations.js';
 import { ReplyStream } from './reply-stream.js';
 import { Responders } from './responder.js';
+import type { OpenSlot } from './slot.js';
 import type { SlotReport } from './slot-reports.js';
 import { Slots } from './slots.js';
 
@@ -106,6 +108,7 @@ export class OpenBus implements Bus {
   readonly #claims: Claims;
   readonly #connection: Connection;
   readonly #keepAlive: KeepAlive;
+  readonly #rates: Rates;
   #reconnects = 0;
   #afterClosing: Promise<void> | undefined;
   #resolveClosed: (cause: Error | undefined) => void = () => {};
@@ -121,6 +124,7 @@ export class OpenBus implements Bus {
       this.#resolveClosed = resolve;
     });
     this.#keepAlive = clock.keepAlive();
+    this.#rates = new Rates(clock);
     const send = (frame: Uint8Array): boolean => this.#connection.session?.send(frame) ?? false;
     this.#outbox = new Outbox({
       windowBytes: options.windowBytes,
@@ -417,18 +421,21 @@ export class OpenBus implements Bus {
 
   stats(): BusStats {
     const { messages, bytes, duplicates } = this.#inbox;
+    const published = { messages: this.#publisher.messages, bytes: this.#publisher.bytes };
+    const rates = this.#rates.perSecond([published.messages, published.bytes, messages, bytes]);
     return {
-      published: { messages: this.#publisher.messages, bytes: this.#publisher.bytes },
+      published,
       received: { messages, bytes, duplicates },
+      rates: {
+        published: { messages: rates[0]!, bytes: rates[1]! },
+        received: { messages: rates[2]!, bytes: rates[3]! },
+      },
       window: {
         messages: this.#outbox.unsettledFrames,
         bytes: this.#outbox.unsettledBytes,
         waiting: this.#outbox.waiting,
       },
-      slots: this.#slots.all().map((slot) => {
-        const { messageCount, dropped, missed, expired } = slot.info;
-        return { pattern: slot.pattern, messages: messageCount, bytes: slot.bytes, dropped, missed, expired };
-      }),
+      slots: this.#slots.all().map((slot) => ({ ...reportOf(slot), drops: slot.drops })),
       queries: { open: this.#asker.open, asked: this.#asker.asked, answered: this.#responders.answered },
       reconnects: this.#reconnects,
     };
@@ -436,11 +443,9 @@ export class OpenBus implements Bus {
 
   /** What others are told of the slots here. */
   #reportSlots(): SlotReport[] {
-    const groups = new Map(this.#registrations.list().map(({ id, group }) => [id, group]));
-    const { slots } = this.stats();
-    return this.#slots.all().map(({ id }, index) => {
-      const group = groups.get(id);
-      return { ...slots[index]!, ...(group === undefined ? {} : { group }) };
+    return this.#slots.all().map((slot) => {
+      const { group } = slot;
+      return { ...reportOf(slot), ...(group === undefined ? {} : { group }) };
     });
   }
 
@@ -603,4 +608,9 @@ export class OpenBus implements Bus {
       `${call}: bus "${this.name}" is closed; open it again with openBus()`,
     );
   }
+}
+
+function reportOf(slot: OpenSlot): SlotReport {
+  const { messageCount: messages, dropped, missed, expired } = slot.info;
+  return { pattern: slot.pattern, messages, bytes: slot.bytes, dropped, missed, expired };
 }

@@ -5,7 +5,7 @@ import { askHost } from './host-queries.js';
 import { systemQuestion } from './question.js';
 
 /** One slot, as its peer describes it. */
-export type SlotReport = BusStats['slots'][number] & { group?: string };
+export type SlotReport = Omit<BusStats['slots'][number], 'drops'> & { group?: string };
 
 /** The answer of one peer. */
 export interface PeerReport {

@@ -5,7 +5,7 @@ import { MailslotError } from '../errors.js';
 import { MAX_TIMEOUT } from '../limits.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { type Inspect, inspected, show } from '../util/inspection.js';
-import type { Overflow, Slot, SlotInfo } from './api.js';
+import type { DropsByCause, Overflow, Slot, SlotInfo } from './api.js';
 import { type Gap, isGap } from './gap.js';
 import { type IncomingMessage, type Message, SpecialMessage } from './message.js';
 import type { MessageBatch } from './message-batch.js';
@@ -80,6 +80,9 @@ export class OpenSlot implements Slot<unknown, Item> {
   /** Whether a message in the queue may have a time to live. */
   #mayExpire = false;
   #missed = 0;
+  #unknownGaps = 0;
+  /** Of those dropped, how many because nobody read for too long. */
+  #droppedStalled = 0;
   /** What was dropped in front of the queue, for the next reader. */
   #gapInFront: Gap | undefined;
   /** Messages dropped of which no event has told yet. */
@@ -124,12 +127,18 @@ export class OpenSlot implements Slot<unknown, Item> {
       capacity: this.#options.capacity,
       dropped: this.#dropped,
       missed: this.#missed,
+      unknownGaps: this.#unknownGaps,
       expired: this.#expired,
     };
   }
 
   get bytes(): number {
     return this.#queue.bytes;
+  }
+
+  get drops(): DropsByCause {
+    const [dropped, stalled] = [this.#dropped, this.#droppedStalled];
+    return { overflow: dropped - stalled, stalled, expired: this.#expired, lost: this.#missed - dropped };
   }
 
   /** How many messages wait for room. */
@@ -182,7 +191,8 @@ export class OpenSlot implements Slot<unknown, Item> {
 
   /** So many messages are missing here; undefined when nobody knows how many. */
   offerGap(missed: number | undefined, blame?: Blame): void {
-    this.#missed += missed ?? 0;
+    if (missed === undefined) this.#unknownGaps += 1;
+    else this.#missed += missed;
     this.#options.owner.gap(this, missed, blame);
     if (!this.#options.gaps) return;
     const gap: Gap = { gap: { missed } };
@@ -235,6 +245,7 @@ export class OpenSlot implements Slot<unknown, Item> {
       }
     }
     if (dropped === 0) return;
+    if (this.#stalled) this.#droppedStalled += dropped;
     this.#noteInFront(dropped);
     this.#countDropped(dropped);
     this.#options.owner.taken();

@@ -10,7 +10,7 @@ export interface PeerInfo {
   /** What it was given as `label`, else the name of its script. */
   label: string;
   pid: number;
-  /** Whether the host runs in this peer's process. */
+  /** Whether this peer has started the host that runs. */
   hosting: boolean;
   /** ms since 1970, by the host's clock */
   connectedAt: number;

@@ -159,6 +159,7 @@ describe('overflow: drop-oldest', () => {
     expect(subscriber!.stats().slots.find(({ pattern }) => pattern === 'n')).toMatchObject({
       dropped: 90,
       missed: 90,
+      drops: { overflow: 90, stalled: 0, expired: 0, lost: 0 },
     });
   });
 
@@ -307,6 +308,9 @@ describe('a forgotten wait slot (R12)', () => {
     await eventually(() => slot.info.messageCount === 12, 'twelve messages in a slot for ten');
     expect(slot.info.dropped).toBe(20);
     await eventually(() => slot.info.dropped === 22, 'the second stall');
+    expect(subscriber!.stats().slots[0]).toMatchObject({
+      drops: { overflow: 0, stalled: 22, expired: 0, lost: 0 },
+    });
     expect(await takeData(slot, 10)).toEqual(numbers(10, 2));
   });
 

@@ -192,6 +192,7 @@ describe('peek and info', () => {
       capacity: 7,
       dropped: 0,
       missed: 0,
+      unknownGaps: 0,
       expired: 0,
     });
     await publishNumbers(3);

@@ -18,7 +18,7 @@ describe('ttl', () => {
     expect(slot.peek()?.data).toBe('long');
     expect(slot.info).toMatchObject({ messageCount: 2, expired: 2, dropped: 0, missed: 0 });
     expect(await takeData(slot, 2)).toEqual(['long', 'for ever']);
-    expect(receiver!.stats().slots[0]).toMatchObject({ expired: 2 });
+    expect(receiver!.stats().slots[0]).toMatchObject({ expired: 2, drops: { expired: 2, overflow: 0 } });
     expect(await slot.read({ timeout: 0 })).toBeUndefined();
   });
 

@@ -182,3 +182,12 @@ describe('a wait slot that is forgotten', () => {
     expect(clock.timers).toBe(0);
   });
 });
+
+it('what did not come to it is counted as lost, and a gap of unknown size by itself', () => {
+  const one = slot('drop-oldest');
+  one.offerGap(5);
+  one.offerGap(undefined);
+  for (let i = 0; i < 5; i += 1) offer(one);
+  expect(one.info).toMatchObject({ dropped: 2, missed: 7, unknownGaps: 1 });
+  expect(one.drops).toEqual({ overflow: 2, stalled: 0, expired: 0, lost: 5 });
+});

@@ -47,12 +47,7 @@ export const MUTANTS: readonly Mutant[] = [
     ),
     firstSeed: 19,
   },
-  one(
-    'confirms at once',
-    'peer/publisher.js',
-    'await awaited',
-    '{ receivers: 1, order: 0 }',
-  ),
+  one('confirms at once', 'peer/publisher.js', 'await awaited', '{ receivers: 1, order: 0 }'),
   {
     name: 'resends with new sequences',
     edits: [
