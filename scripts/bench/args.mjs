@@ -31,7 +31,7 @@ export const usage = `npm run bench -- [options]
   --compare ref         this tree beside another commit of it, side by side, instead of other systems
   --fail-below ratio    with --compare: exit with 1 when a ratio is below it in every round
 
-Everything with all systems takes about two hours on two cores, with mailslot, plain-relay and nats 40 minutes.`;
+Everything with all systems takes about four hours on two cores, with mailslot, plain-relay and nats an hour and a half.`;
 
 const full = {
   only: knownCases,
@@ -41,8 +41,8 @@ const full = {
   growth: { subscribers: 1_000, subjects: [2, 1_000, 10_000], patterns: 10_000 },
   rounds: 3,
   duration: 700,
-  // with one receiver of 128 B 2.9M messages/s go after 2 s, and 4.2M after 8
-  warmUpTime: 8_000,
+  // with one receiver of 128 B 2.9M messages/s go after 2 s, 4.2M after 8 and 4.7M after 10
+  warmUpTime: 12_000,
 };
 const quick = {
   only: ['fan-out', 'query', 'join'],

@@ -40,12 +40,12 @@ async function runCases(setup, onCase) {
   return cases;
 }
 
-async function measure({ only, systems, sizes, receivers, peers, growth, rounds, duration }) {
+async function measure({ systems, ...asked }) {
   const { available, reasons } = await findSystems(systems);
   for (const reason of reasons) console.log(reason);
-  const setup = { only, systems: available, sizes, receivers, peers, growth, rounds, duration };
+  const setup = { ...asked, systems: available };
   const { node, platform, cores, cpu } = machine();
-  console.log(`Node ${node} on ${platform}, ${cores} cores (${cpu}); rounds: ${rounds}`);
+  console.log(`Node ${node} on ${platform}, ${cores} cores (${cpu}); rounds: ${setup.rounds}`);
   const measuredAt = new Date().toISOString();
   const cases = await runCases({ ...setup, progress: showProgress }, ({ title, rows }) =>
     console.log(
