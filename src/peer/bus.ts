@@ -392,8 +392,9 @@ export class OpenBus implements Bus {
   [asks]: Ask = (question, listener) => this.#asker.ask(question, listener);
 
   async peers(): Promise<Peer[]> {
-    this.#checkOpen('peers');
     for (;;) {
+      // each time: with its host the bus may have gone
+      this.#checkOpen('peers');
       try {
         return (await this.#listPeers()).map(toPeer);
       } catch (error) {
