@@ -112,8 +112,8 @@ async function compare({ json, ...setup }) {
 const isMisuse = ({ code, message }) => String(code).startsWith('ERR_PARSE_ARGS') || message.startsWith('--');
 
 try {
-  const setup = readCommandLine(process.argv.slice(2));
-  if (setup.help) console.log(usage);
+  const { help, ...setup } = readCommandLine(process.argv.slice(2));
+  if (help) console.log(usage);
   else process.exitCode = await (setup.compare === undefined ? bench(setup) : compare(setup));
 } catch (error) {
   if (error instanceof CannotBuild) {

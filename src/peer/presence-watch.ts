@@ -25,13 +25,18 @@ export class PresenceWatch {
 
   /** Fetches the list: at the beginning, and on every new link. */
   async refresh(): Promise<void> {
-    this.#news = new Map();
+    const news = new Map<string, PeerInfo | undefined>();
+    this.#news = news;
     try {
       const present = await this.#options.list();
       // what the host said before it answered has its turn first
-      this.#options.clock.afterIo(() => this.#compare(present));
+      this.#options.clock.afterIo(() => {
+        // another list has been asked for meanwhile, and what was said since then is for that one
+        if (this.#news === news) this.#compare(present, news);
+      });
     } catch {
       // the link has ended, and there is another list after the next OPEN
+      if (this.#news === news) this.#news = undefined;
     }
   }
 
@@ -59,11 +64,11 @@ export class PresenceWatch {
     this.#options.emit({ type: 'peer-left', peer: toPeer(told), cause });
   }
 
-  #compare(present: readonly PeerInfo[]): void {
+  #compare(present: readonly PeerInfo[], news: ReadonlyMap<string, PeerInfo | undefined>): void {
+    this.#news = undefined;
     const listed = new Map(present.map((info) => [info.id, info]));
     // newer than the list
-    for (const [id, info] of this.#news ?? []) info === undefined ? listed.delete(id) : listed.set(id, info);
-    this.#news = undefined;
+    for (const [id, info] of news) info === undefined ? listed.delete(id) : listed.set(id, info);
     const before = this.#known;
     this.#known = listed;
     if (before === undefined) return;

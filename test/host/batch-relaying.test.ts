@@ -1,10 +1,10 @@
 // Batches in the host: relayed as they are, counted as what they hold.
 import { describe, expect, it } from 'vitest';
-import { PEER_STALL_TIMEOUT, WINDOW_FRAMES } from '../../src/limits.js';
+import { WINDOW_FRAMES } from '../../src/limits.js';
 import type { GoAway, Settled } from '../../src/wire/control.js';
 import { At, encodeFrame, Flag, Kind, writeU64 } from '../../src/wire/frame.js';
 import { batchData, batchDataOf } from '../support/batch-data.js';
-import { type BenchPeer, RelayBench } from './relay-bench.js';
+import { type BenchPeer, RelayBench, waitUntilGivenUp } from './relay-bench.js';
 
 function batch(
   peer: BenchPeer,
@@ -94,10 +94,7 @@ describe('a batch', () => {
     const [publisher, receiver] = [bench.join('p'), bench.join('r', '>')];
     publisher.send(batch(publisher, 1, of(2)));
     receiver.suspend();
-    for (let waited = 0; waited < PEER_STALL_TIMEOUT + 2_000; waited += 1_000) {
-      bench.clock.advance(1_000);
-      publisher.pong();
-    }
+    waitUntilGivenUp(bench, publisher);
     publisher.send(
       batch(publisher, 3, of(7)),
       batch(publisher, 10, of(4)),

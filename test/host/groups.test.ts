@@ -1,11 +1,11 @@
 // Groups as the host sees them: who gets a message, what is kept for how long, and what settles when.
 import { describe, expect, it } from 'vitest';
-import { LAZY_ACK_DELAY, PEER_STALL_TIMEOUT } from '../../src/limits.js';
+import { LAZY_ACK_DELAY } from '../../src/limits.js';
 import { controlFrame } from '../../src/wire/control.js';
 import { Flag } from '../../src/wire/frame.js';
 import { batchDataOf } from '../support/batch-data.js';
 import { filesFor } from './files.js';
-import { type BenchPeer, RelayBench } from './relay-bench.js';
+import { type BenchPeer, RelayBench, waitUntilGivenUp } from './relay-bench.js';
 
 /** Slots of a peer: `group@pattern`, or a pattern alone. */
 function member(bench: RelayBench, name: string, ...slots: string[]): BenchPeer {
@@ -254,11 +254,7 @@ it('a member that is suspended gets nothing while another one is awake, and what
   const [asleep, awake] = [member(bench, '1', 'g@a'), member(bench, '2', 'g@a')];
   publisher.publish('a', 0);
   asleep.suspend();
-  for (let waited = 0; waited < PEER_STALL_TIMEOUT + 2_000; waited += 1_000) {
-    bench.clock.advance(1_000);
-    publisher.pong();
-    awake.pong();
-  }
+  waitUntilGivenUp(bench, publisher, awake);
   expect(dataOf(awake)).toEqual([0]);
   expect(notesOf(awake)).toEqual([{ slots: [1], redelivered: true }]);
   for (let i = 1; i < 4; i += 1) publisher.publish('a', i);
@@ -313,11 +309,7 @@ it('a member that had it second and is suspended does not keep it either', () =>
   first!.crash();
   expect(dataOf(second!)).toEqual([0]);
   second!.suspend();
-  for (let waited = 0; waited < PEER_STALL_TIMEOUT + 2_000; waited += 1_000) {
-    bench.clock.advance(1_000);
-    publisher.pong();
-    third!.pong();
-  }
+  waitUntilGivenUp(bench, publisher, third!);
   expect(dataOf(third!)).toEqual([0]);
 });
 
@@ -328,11 +320,7 @@ it('a stalled peer whose slot stands beside a group is not told how many it miss
   const [awake, asleep] = [member(bench, '1', 'g@a'), member(bench, '2', 'a')];
   publisher.publish('a', 1);
   asleep.suspend();
-  for (let waited = 0; waited < PEER_STALL_TIMEOUT + 2_000; waited += 1_000) {
-    bench.clock.advance(1_000);
-    publisher.pong();
-    awake.pong();
-  }
+  waitUntilGivenUp(bench, publisher, awake);
   publisher.publish('a', 2, Flag.resent);
   publisher.publish('a', 3);
   asleep.resume();

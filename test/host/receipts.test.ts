@@ -1,9 +1,8 @@
 // What a receipt says: the peers that have taken the message and said so, however many were handed it.
 import { describe, expect, it } from 'vitest';
-import { PEER_STALL_TIMEOUT } from '../../src/limits.js';
 import { controlFrame, type SlotSpec } from '../../src/wire/control.js';
 import { Flag } from '../../src/wire/frame.js';
-import { type BenchPeer, EPOCH, type Got, RelayBench } from './relay-bench.js';
+import { type BenchPeer, EPOCH, type Got, RelayBench, waitUntilGivenUp } from './relay-bench.js';
 
 const CONFIRM = Flag.confirm | Flag.ackSoon;
 
@@ -31,14 +30,6 @@ function member(bench: RelayBench, name: string, ...patterns: string[]): BenchPe
 
 const acknowledgeOne = (peer: BenchPeer, order: number): void =>
   peer.send(controlFrame('ACK', peer.id.bytes, [{ order }]));
-
-/** Time passes until who is silent is given up; the others say that they live. */
-function waitForStall(bench: RelayBench, ...awake: BenchPeer[]): void {
-  for (let waited = 0; waited < PEER_STALL_TIMEOUT + 2_000; waited += 1_000) {
-    bench.clock.advance(1_000);
-    for (const peer of awake) peer.pong();
-  }
-}
 
 describe('a receipt counts no receiver', () => {
   it.each([
@@ -74,7 +65,7 @@ describe('a receipt counts no receiver', () => {
     publisher.publish('a', 1, CONFIRM);
     awake.acknowledge(publisher, 1);
     asleep.suspend();
-    waitForStall(bench, publisher, awake);
+    waitUntilGivenUp(bench, publisher, awake);
     expect(counts(publisher)).toEqual([[1, 1]]);
   });
 
@@ -125,7 +116,7 @@ describe('a receipt counts a receiver', () => {
     publisher.publish('a', 1, CONFIRM);
     publisher.publish('a', 2, CONFIRM);
     asleep.suspend();
-    waitForStall(bench, publisher, slow);
+    waitUntilGivenUp(bench, publisher, slow);
     // this one it is not handed any more
     publisher.publish('a', 3, CONFIRM);
     asleep.resume();
@@ -244,7 +235,7 @@ describe('of a group a receipt counts', () => {
     publisher.publish('a', 1, CONFIRM);
     const [{ order }] = asleep.messages as [Got];
     asleep.suspend();
-    waitForStall(bench, publisher, awake);
+    waitUntilGivenUp(bench, publisher, awake);
     acknowledgeOne(awake, order);
     expect(counts(publisher)).toEqual([[1, 1]]);
   });

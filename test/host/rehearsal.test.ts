@@ -1,17 +1,16 @@
 // What a thread that is kept ready does before it is needed: it costs a moment, leaves nothing, and never stands in the way.
 import { lstatSync, mkdirSync, readdirSync, utimesSync, watch, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { HostThread } from '../../src/host/host-thread.js';
 import { rehearse } from '../../src/host/rehearsal.js';
-import { POINTER_INTERVAL, STRAY_FILE_AGE } from '../../src/limits.js';
+import { STRAY_FILE_AGE } from '../../src/limits.js';
 import { type BusDirectory, openBusDirectory, stateFolder } from '../../src/transport/bus-directory.js';
 import type { Endpoints } from '../../src/transport/pipe.js';
 import { removeStrays } from '../../src/transport/private-file.js';
 import { withScratchBus } from '../../src/transport/scratch-bus.js';
 import { socketEndpoints } from '../../src/transport/socket-pipe.js';
-import { systemClock } from '../../src/util/clock.js';
+import { type Clock, systemClock, type Timer } from '../../src/util/clock.js';
 import { afterwards, busFolder, joinBus } from '../support/scratch.js';
 import { eventually } from '../support/waiting.js';
 
@@ -60,6 +59,26 @@ function countedEndpoints(onDial: () => void = () => {}): {
   return { endpoints, counts };
 }
 
+/** The system's clock, and those of its timers that may still fire. */
+function countedTimers(): { clock: Clock; timers: Set<Timer> } {
+  const timers = new Set<Timer>();
+  const setTimer: Clock['setTimer'] = (delay, fire) => {
+    const timer = systemClock.setTimer(delay, () => {
+      timers.delete(counted);
+      fire();
+    });
+    const counted = {
+      cancel: () => {
+        timers.delete(counted);
+        timer.cancel();
+      },
+    };
+    timers.add(counted);
+    return counted;
+  };
+  return { clock: { ...systemClock, setTimer }, timers };
+}
+
 it('hosts a bus of its own, joins it five times and leaves nothing behind', async () => {
   const bus = await newBus();
   const before = everythingOf(bus);
@@ -75,10 +94,10 @@ it('leaves nothing when it fails half-way', async () => {
   const { endpoints, counts } = countedEndpoints(() => {
     if (counts.dialled === 3) throw new Error('no more descriptors');
   });
-  await expect(rehearse({ bus, clock: systemClock, endpoints, signal: never })).rejects.toThrow();
-  expect(counts.listening).toBe(0);
-  // a host whose files vanish under it would put some of them back when it looks for them
-  await setTimeout(POINTER_INTERVAL + 200);
+  const { clock, timers } = countedTimers();
+  await expect(rehearse({ bus, clock, endpoints, signal: never })).rejects.toThrow();
+  // a host that still runs would look for its files, and put some of them back
+  expect([counts.listening, timers.size]).toEqual([0, 0]);
   expect(everythingOf(bus)).toEqual(before);
 });
 

@@ -2,6 +2,7 @@
 // notes of every frame they get.
 import { Gate } from '../../src/host/gate.js';
 import { Relay } from '../../src/host/relay.js';
+import { PEER_STALL_TIMEOUT } from '../../src/limits.js';
 import { memoryPipePair } from '../../src/transport/memory-pipe.js';
 import type { MessageFiles } from '../../src/transport/message-files.js';
 import type { Pipe } from '../../src/transport/pipe.js';
@@ -339,4 +340,12 @@ function takeApart(bytes: Buffer, at: number, size: number): Got {
     data: kind === 'settled' ? readControl('SETTLED', bytes, at, size) : decodeValue(bytes, data, at + size),
     bytes: Buffer.from(bytes.subarray(at, at + size)),
   };
+}
+
+/** Until the host has given up everybody else who owes it something. */
+export function waitUntilGivenUp(bench: RelayBench, ...awake: BenchPeer[]): void {
+  for (let waited = 0; waited < PEER_STALL_TIMEOUT + 2_000; waited += 1_000) {
+    bench.clock.advance(1_000);
+    for (const peer of awake) peer.pong();
+  }
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { LAZY_ACK_DELAY, PEER_STALL_TIMEOUT, PING_INTERVAL } from '../../src/limits.js';
 import { Flag } from '../../src/wire/frame.js';
 import { isPending } from '../support/waiting.js';
-import { type BenchPeer, RelayBench } from './relay-bench.js';
+import { type BenchPeer, RelayBench, waitUntilGivenUp } from './relay-bench.js';
 
 function settledUpTo(peer: BenchPeer): number | undefined {
   return (peer.of('settled').at(-1)?.data as { upTo: number } | undefined)?.upTo;
@@ -155,11 +155,7 @@ describe('a receiver that is suspended', () => {
     publisher.publish('a.b', 1);
     other.acknowledge(publisher, 1);
     receiver.suspend();
-    for (let waited = 0; waited < PEER_STALL_TIMEOUT + 2_000; waited += 1_000) {
-      bench.clock.advance(1_000);
-      publisher.pong();
-      other.pong();
-    }
+    waitUntilGivenUp(bench, publisher, other);
     return { bench, publisher, receiver, other };
   }
 

@@ -1,9 +1,9 @@
 // O2: a stalled subscriber does not slow the healthy one. Not measured by a clock (`npm run bench -- --only stalled` does
 // that), but shown: no time passes here unless the test lets it, so whatever arrives has not waited for anybody.
 import { describe, expect, it } from 'vitest';
-import { PEER_STALL_TIMEOUT, WINDOW_BYTES_MAX } from '../../src/limits.js';
+import { WINDOW_BYTES_MAX } from '../../src/limits.js';
 import { Flag } from '../../src/wire/frame.js';
-import { type BenchPeer, RelayBench } from './relay-bench.js';
+import { type BenchPeer, RelayBench, waitUntilGivenUp } from './relay-bench.js';
 
 const SIZE = 256 * 1024;
 /** Far more than a host lets a publisher have unsettled. */
@@ -20,13 +20,6 @@ function suspendedAmongOthers(): Record<'publisher' | 'healthy' | 'stalled', Ben
   const [publisher, healthy, stalled] = [bench.join('p'), bench.join('h', 'a'), bench.join('s', 'a')];
   stalled.suspend();
   return { bench, publisher, healthy, stalled };
-}
-
-function waitUntilGivenUp(bench: RelayBench, ...awake: BenchPeer[]): void {
-  for (let waited = 0; waited < PEER_STALL_TIMEOUT + 2_000; waited += 1_000) {
-    bench.clock.advance(1_000);
-    for (const peer of awake) peer.pong();
-  }
 }
 
 describe('O2: a stalled subscriber does not slow the healthy one', () => {
