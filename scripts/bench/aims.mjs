@@ -1,6 +1,7 @@
 // What this bus is meant to reach beside other systems: its figure divided by theirs, in the same run. Limits (floors.mjs)
 // are the least; these are the aim.
 import { formatRatio, formatSpread, judge } from './report.mjs';
+import { MESSAGE_REFERENCE } from './systems.mjs';
 
 const KiB = 1024;
 const MANY_RECEIVERS = 16;
@@ -9,13 +10,13 @@ function fanOutAims({ size, receivers }) {
   if (receivers === 1) {
     return {
       nats: pick(size, { small: 3, kib: 2.5, kib16: 2, mib: 3.5 }),
-      'plain-relay': pick(size, { tiny: 0.22, small: 0.5, kib: 0.85, kib16: 0.85, mib: 1.3 }),
+      [MESSAGE_REFERENCE]: pick(size, { tiny: 0.22, small: 0.5, kib: 0.85, kib16: 0.85, mib: 1.3 }),
     };
   }
   const isMib = size > 16 * KiB;
   return {
     nats: receivers >= MANY_RECEIVERS && !isMib ? 5 : 3,
-    'plain-relay': pick(size, { tiny: 0.3, small: 0.6, kib: 1.1, kib16: 1.1, mib: 1.1 }),
+    [MESSAGE_REFERENCE]: pick(size, { tiny: 0.3, small: 0.6, kib: 1.1, kib16: 1.1, mib: 1.1 }),
     ...(isMib ? { zeromq: 1 } : {}),
   };
 }

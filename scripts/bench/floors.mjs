@@ -1,9 +1,9 @@
-// What the project holds itself to, beside what was measured. Fan-out and query floors are ratios to the plain
+// What the project holds itself to, beside what was measured. Fan-out and query floors are ratios to a plain
 // relay in the same run, the others absolute. Reaching the floor is the least, not the aim.
 
 const KB = 1000;
 
-/** At least this share of the plain relay's messages per second, by message size. */
+/** At least this share of what a plain relay's receivers get in messages per second, by message size. */
 export function fanOutFloor(size) {
   if (size <= 16) return 0.18;
   return size <= 128 ? 0.4 : 0.7;

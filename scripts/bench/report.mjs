@@ -1,5 +1,5 @@
 // Rows of numbers to tables for people in a terminal. A row has a label, a unit, values by system, and a floor (ratio to
-// the plain relay) or a ceiling (absolute, for mailslot); `judge` adds what follows from them.
+// `beside`, the plain relay by default) or a ceiling (absolute, for mailslot); `judge` adds what follows from them.
 import { ratioSpread, spread } from './statistics.mjs';
 import { OURS, REFERENCE } from './systems.mjs';
 
@@ -16,9 +16,9 @@ export function judge(row, ours = OURS) {
   return { ...row, spreads, ratios, met: isMet(row, spreads, ratios) };
 }
 
-function isMet({ floor, ceiling, better }, spreads, ratios) {
+function isMet({ floor, beside = REFERENCE, ceiling, better }, spreads, ratios) {
   if (ceiling !== undefined) return spreads[OURS] && spreads[OURS].median <= ceiling;
-  const ratio = ratios[REFERENCE]?.median;
+  const ratio = ratios[beside]?.median;
   if (floor === undefined || ratio === undefined) return undefined;
   return better === 'higher' ? ratio >= floor : ratio <= floor;
 }
@@ -33,7 +33,8 @@ export function formatTable(title, rows) {
 }
 
 function formatSystem(row, system) {
-  const judged = system === (row.ceiling === undefined ? REFERENCE : OURS) && row.met !== undefined;
+  const judged =
+    system === (row.ceiling === undefined ? (row.beside ?? REFERENCE) : OURS) && row.met !== undefined;
   return [
     formatResult(row, system),
     row.ratios[system] ? formatSpread(row.ratios[system], formatRatio) : '',
@@ -62,10 +63,10 @@ export function formatNumber(value) {
   return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
-function formatLimit({ floor, ceiling, better }) {
+function formatLimit({ floor, beside = REFERENCE, ceiling, better }) {
   if (ceiling !== undefined) return `≤ ${formatNumber(ceiling)}`;
   if (floor === undefined) return '';
-  return `${better === 'higher' ? '≥' : '≤'} ${floor} × ${REFERENCE}`;
+  return `${better === 'higher' ? '≥' : '≤'} ${floor} × ${beside}`;
 }
 
 export function align(lines) {

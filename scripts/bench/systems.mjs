@@ -8,11 +8,14 @@
 export const OURS = 'mailslot';
 /** The system that limits are ratios to. */
 export const REFERENCE = 'plain-relay';
+/** The same where messages per second are measured: its receivers get them one by one, too. */
+export const MESSAGE_REFERENCE = 'plain-messages';
 
 export const knownSystems = [
   OURS,
   REFERENCE,
-  'plain-messages',
+  MESSAGE_REFERENCE,
+  'plain-await',
   'nats',
   'node-redis',
   'ioredis',

@@ -3,6 +3,7 @@
 import { compile, formatSize, messagesFor, runOnce, warmUp, withCell } from '../cells.mjs';
 import { fanOutFloor } from '../floors.mjs';
 import { inDirectory, runRounds } from '../rounds.mjs';
+import { MESSAGE_REFERENCE } from '../systems.mjs';
 
 export const title = 'Fan-out: messages per second received by all';
 export const name = 'fan-out';
@@ -22,6 +23,7 @@ export async function run(setup) {
         unit: 'messages/s',
         better: 'higher',
         floor: fanOutFloor(size),
+        beside: MESSAGE_REFERENCE,
         rounds,
       });
     }
