@@ -14,7 +14,7 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 // Whatever else lands in the tarball is there by mistake.
 const allowed = [
   /^package\.json$/,
-  /^(?:README|LICENSE|CHANGELOG)(?:\.md)?$/,
+  /^(?:README|LICENSE|CHANGELOG|SECURITY)(?:\.md)?$/,
   /^dist\/(?:index|mailslot|cli\/main)\.js(?:\.map)?$/,
   /^dist\/host\/host-worker\.cjs$/,
   /^dist\/[\w/-]+\.d\.ts$/,
@@ -26,6 +26,7 @@ const wanted = [
   'README.md',
   'LICENSE',
   'CHANGELOG.md',
+  'SECURITY.md',
   'dist/host/host-worker.cjs',
   'docs/ARCHITECTURE.md',
   'docs/PROTOCOL.md',

@@ -1,35 +1,29 @@
 // The one error class of the package, and the catalogue of its codes. docs/ERRORS.md has a heading per code
 // (a test compares the two). What a caller can meet has a code here; what cannot happen is a plain Error.
 
-/** Every code: whether the same call may succeed later (`retryable`), and what it means in one line. */
+/** Every code, and whether the same call may succeed later. docs/ERRORS.md says what each means. */
 export const errorCatalogue = {
-  MAILSLOT_CLOSED: { retryable: false, meaning: 'the bus, slot, responder or host was closed' },
-  MAILSLOT_UNREACHABLE: { retryable: true, meaning: 'no host could be reached or started in time' },
-  MAILSLOT_TIMEOUT: { retryable: true, meaning: 'the answer did not come within its time-out' },
-  MAILSLOT_NO_RESPONDER: { retryable: true, meaning: 'nobody responds to this subject' },
-  MAILSLOT_RESPONDER_LOST: {
-    retryable: true,
-    meaning: 'the responder, or the link to it, went before it answered',
-  },
-  MAILSLOT_RESPONDER_FAILED: { retryable: false, meaning: 'the handler of the responder threw' },
-  MAILSLOT_NO_SUCH_PEER: { retryable: false, meaning: 'no peer with this id is on the bus' },
-  MAILSLOT_INVALID_NAME: { retryable: false, meaning: 'not a bus name, or not a name to claim' },
-  MAILSLOT_INVALID_SUBJECT: { retryable: false, meaning: 'not a subject, or not a pattern' },
-  MAILSLOT_INVALID_OPTION: { retryable: false, meaning: 'an argument is of the wrong type or out of range' },
-  MAILSLOT_NOT_ENCODABLE: { retryable: false, meaning: 'the data or headers cannot be put on the wire' },
-  MAILSLOT_MESSAGE_TOO_LARGE: { retryable: false, meaning: 'the message exceeds maxMessageBytes' },
-  MAILSLOT_OUTBOX_FULL: { retryable: true, meaning: 'too much was published without awaiting it' },
-  MAILSLOT_QUOTA_EXCEEDED: {
-    retryable: true,
-    meaning: 'a limit of the host or of the addressed peer is reached',
-  },
-  MAILSLOT_NOT_PERMITTED: { retryable: false, meaning: 'the operating system or the host refused this' },
-  MAILSLOT_UNSAFE_DIRECTORY: { retryable: false, meaning: 'the bus directory could be changed by others' },
-  MAILSLOT_PATH_TOO_LONG: { retryable: false, meaning: 'the socket path does not fit into a socket address' },
-  MAILSLOT_BAD_KEY: { retryable: false, meaning: 'the other side does not know the key of this bus' },
-  MAILSLOT_PROTOCOL_VIOLATION: { retryable: false, meaning: 'the other side broke the protocol' },
-  MAILSLOT_VERSION_MISMATCH: { retryable: false, meaning: 'the other side speaks an incompatible version' },
-} as const satisfies Record<string, { retryable: boolean; meaning: string }>;
+  MAILSLOT_CLOSED: { retryable: false },
+  MAILSLOT_UNREACHABLE: { retryable: true },
+  MAILSLOT_TIMEOUT: { retryable: true },
+  MAILSLOT_NO_RESPONDER: { retryable: true },
+  MAILSLOT_RESPONDER_LOST: { retryable: true },
+  MAILSLOT_RESPONDER_FAILED: { retryable: false },
+  MAILSLOT_NO_SUCH_PEER: { retryable: false },
+  MAILSLOT_INVALID_NAME: { retryable: false },
+  MAILSLOT_INVALID_SUBJECT: { retryable: false },
+  MAILSLOT_INVALID_OPTION: { retryable: false },
+  MAILSLOT_NOT_ENCODABLE: { retryable: false },
+  MAILSLOT_MESSAGE_TOO_LARGE: { retryable: false },
+  MAILSLOT_OUTBOX_FULL: { retryable: true },
+  MAILSLOT_QUOTA_EXCEEDED: { retryable: true },
+  MAILSLOT_NOT_PERMITTED: { retryable: false },
+  MAILSLOT_UNSAFE_DIRECTORY: { retryable: false },
+  MAILSLOT_PATH_TOO_LONG: { retryable: false },
+  MAILSLOT_BAD_KEY: { retryable: false },
+  MAILSLOT_PROTOCOL_VIOLATION: { retryable: false },
+  MAILSLOT_VERSION_MISMATCH: { retryable: false },
+} as const satisfies Record<string, { retryable: boolean }>;
 
 /** One of the codes in {@link errorCatalogue}. */
 export type MailslotErrorCode = keyof typeof errorCatalogue;

@@ -1,4 +1,5 @@
-// Every default and ceiling of the package, each with its origin. Times are milliseconds, sizes bytes.
+// The defaults and ceilings that users meet or several files share, each with its origin; what concerns one file only is a
+// constant there. Times are milliseconds, sizes bytes.
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -58,8 +59,6 @@ export const WINDOW_FRAMES = 65_536;
 export const HOST_WINDOW_BUDGET_BYTES = 64 * MiB;
 /** `publish` calls that nobody awaits may pile up to this multiple of the window. */
 export const OUTBOX_WINDOWS = 4;
-/** What a slice that waits in a queue costs beside its bytes; estimate of the objects that hold it. */
-export const QUEUED_SLICE_OVERHEAD_BYTES = 128;
 
 /**
  * A program that awaits each publish lets I/O have its turn after so many bytes: what a Unix socket takes at once.

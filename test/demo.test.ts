@@ -1,13 +1,23 @@
 // The demo on small and awkward files, and what it leaves behind when it does not get to its end.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { findInput } from '../scripts/demo/input.mjs';
 import { renderTable, verdictOf } from '../scripts/demo/report.mjs';
 
 const script = fileURLToPath(new URL('../scripts/demo/main.mjs', import.meta.url));
@@ -49,8 +59,8 @@ function writeInput(content: string | Buffer): string {
 }
 
 /** A demo that has sent a quarter of a large file: its process ids by name, and the rest of its stderr. */
-async function startLongDemo() {
-  const child = startDemo(writeInput('a line of a large file\n'.repeat(200_000)));
+async function startLongDemo(count = 200_000) {
+  const child = startDemo(writeInput('a line of a large file\n'.repeat(count)));
   const closed = once(child, 'close');
   const said: string[] = [];
   const lines = createInterface({ input: child.stderr }).on('line', (line) => said.push(line));
@@ -101,6 +111,7 @@ test.each([
     const visitor = process.platform === 'win32' ? [] : ['answers equal'];
     expect(proofs.filter((proof) => proof)).toEqual([...Array(6).fill('equal'), ...visitor]);
     expect(code).toBe(0);
+    expect(stderr.includes('killed the host, half-way')).toBe(content.length > 0);
     expect(leftBehind()).toEqual([]);
   },
   runTimeout,
@@ -131,6 +142,27 @@ test(
   },
   runTimeout,
 );
+
+test(
+  'a file that changes meanwhile, so that no copy is what it was, ends with 1',
+  async () => {
+    const { closed, said } = await startLongDemo(1_000_000);
+    const file = openSync(join(folder, 'input.txt'), 'r+');
+    writeSync(file, 'A', 24_000_000 - 24);
+    closeSync(file);
+    expect(await closed).toEqual([1, null]);
+    const verdicts = [1, 2, 3, 4].map((number) => `demo: consumer ${number} has not rebuilt the file`);
+    expect(said).toEqual(expect.arrayContaining(verdicts));
+    expect(leftBehind()).toEqual([]);
+  },
+  runTimeout,
+);
+
+test('without a path it sends a large text that the installation has', async () => {
+  const { path, bytes } = await findInput(undefined);
+  expect(basename(path)).toBe('lib.dom.d.ts');
+  expect(bytes).toBeGreaterThan(1_000_000);
+});
 
 test('a file that does not exist is named', async () => {
   const { stderr, stdout, code } = await runDemo(join(folder, 'nothing.txt'));

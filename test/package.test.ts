@@ -47,7 +47,6 @@ const manifestFor = (tarball: string) => ({
   name: 'user',
   version: '1.0.0',
   dependencies: { mailslot: `file:${tarball}` },
-  overrides: readJson('package.json').overrides,
 });
 
 function start(file: string): ChildProcess & { stdout: NonNullable<ChildProcess['stdout']> } {

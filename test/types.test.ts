@@ -10,7 +10,7 @@ const require = createRequire(import.meta.url);
 const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
 const project = fileURLToPath(new URL('types', import.meta.url));
 
-// The oldest @types/node contradicts itself under exactOptionalPropertyTypes, so that needs a run without it.
+// The oldest @types/node contradicts itself under exactOptionalPropertyTypes, so that run leaves declarations unchecked.
 test.each([
   ['declarations checked as well', 'tsconfig.json'],
   ['exact optional properties, and contracts', 'exact.tsconfig.json'],

@@ -120,7 +120,7 @@ export class Forwarding {
     const first = walker.sequence;
     const sequence = first + count - 1;
     const sender = session.sender;
-    if (sender === undefined) throw new FrameFault('a message came before OPEN');
+    if (sender === undefined) throw new FrameFault('a message came before JOIN');
     if (first <= sender.relayed) {
       if (first === 0 || !(flags & Flag.resent))
         throw new FrameFault(`message ${first} came after message ${sender.relayed}`);

@@ -423,7 +423,7 @@ export interface Bus extends AsyncDisposable {
   /**
    * Answers queries; resolves when the host sends them here.
    * @param pattern a pattern; several responders may have the same
-   * @throws MAILSLOT_INVALID_SUBJECT, _INVALID_OPTION, _QUOTA_EXCEEDED, _NOT_PERMITTED, _UNREACHABLE, _CLOSED;
+   * @throws MAILSLOT_INVALID_SUBJECT, _INVALID_OPTION, _QUOTA_EXCEEDED, _UNREACHABLE, _CLOSED;
    *   `signal.reason`
    */
   respond<Question = unknown>(

@@ -1,5 +1,5 @@
 // The Bus: what a program holds. It checks arguments, puts the parts together (outbox, inbox, asker, responders,
-// connection) and turns what happens in them into events. It knows no frames and no sockets.
+// connection) and turns what happens in them into events. It knows no sockets, and of frames only those that acknowledge.
 import { MailslotError } from '../errors.js';
 import { DRAIN_TIMEOUT, MAX_TIMEOUT, QUERY_TIMEOUT, RESPONDER_CONCURRENCY } from '../limits.js';
 import type { Link } from '../transport/link.js';
@@ -8,7 +8,7 @@ import type { Clock, KeepAlive } from '../util/clock.js';
 import { Deadlines } from '../util/deadlines.js';
 import { type Inspect, inspected, show } from '../util/inspection.js';
 import { Rates } from '../util/rates.js';
-import { controlFrame, type Join } from '../wire/control.js';
+import { controlFrame, type Join, PROTOCOL_MINOR } from '../wire/control.js';
 import { Flag } from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
 import { isPeerInfo, type PeerInfo } from '../wire/presence.js';
@@ -535,7 +535,7 @@ export class OpenBus implements Bus {
     const { pidNamespace, will } = this.#options;
     const claims = this.#claims.list();
     return {
-      minor: 0,
+      minor: PROTOCOL_MINOR,
       label: this.#options.label,
       pid: this.#options.pid,
       mayHost: this.#options.mayHost,

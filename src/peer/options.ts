@@ -56,16 +56,21 @@ export function checkSignal(value: unknown, call: string): void {
   throw invalid(call, 'signal', value, 'an AbortSignal');
 }
 
-/** The options object itself; what this version does not know is refused, not ignored. @throws MAILSLOT_INVALID_OPTION */
-export function checkOptions(value: unknown, call: string, known: readonly string[]): void {
-  if (typeof value !== 'object' || value === null) throw invalid(call, 'options', value, 'an object');
+/**
+ * The options object itself; what this version does not know is refused, not ignored.
+ * @param within the option whose value that object is, if it is not the argument
+ * @throws MAILSLOT_INVALID_OPTION
+ */
+export function checkOptions(value: unknown, call: string, known: readonly string[], within?: string): void {
+  if (typeof value !== 'object' || value === null)
+    throw invalid(call, within ?? 'options', value, 'an object');
   const given = Object.entries(value).filter(([, option]) => option !== undefined);
   const unknown = given.find(([name]) => !known.includes(name))?.[0];
   if (unknown === undefined) return;
-  const takes = known.map((name) => `\`${name}\``).join(', ');
+  const show = (name: string): string => `\`${within === undefined ? name : `${within}.${name}`}\``;
   throw new MailslotError(
     'MAILSLOT_INVALID_OPTION',
-    `${call}: there is no option \`${unknown}\`; it takes ${takes}`,
+    `${call}: there is no option ${show(unknown)}; it takes ${known.map(show).join(', ')}`,
   );
 }
 

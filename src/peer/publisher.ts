@@ -1,5 +1,5 @@
 // Turns publish() into frames in the outbox. The common case (bytes or a value, no options, room in the window)
-// is #tryPublish: a prepared header is copied into the slab and patched; nothing is allocated for bytes.
+// is tryPublish: a prepared header is copied into the slab and patched; nothing is allocated for bytes.
 import { MailslotError } from '../errors.js';
 import {
   MAX_HEADERS,

@@ -90,12 +90,14 @@ export class Responders {
 
   /** CREDIT came: the asker has read so much of a streamed reply. */
   takeCredit(bytes: Buffer, at: number, size: number): void {
+    checkRef('CREDIT', bytes, at);
     const credit = readControl('CREDIT', bytes, at, size);
     for (const task of this.#tasksAt(bytes, at)) task.stream?.grant(credit);
   }
 
   /** CANCEL came, from the asker or because the asker left. */
   cancel(bytes: Buffer, at: number): void {
+    checkRef('CANCEL', bytes, at);
     for (const task of this.#tasksAt(bytes, at)) task.abort(cancelled());
   }
 
@@ -279,6 +281,10 @@ function tooLarge(size: number, limit: number): ErrorReply {
 
 function malformed(fault: FrameFault): ErrorReply {
   return { code: 'MAILSLOT_PROTOCOL_VIOLATION', message: `query: ${fault.message}` };
+}
+
+function checkRef(kind: string, bytes: Buffer, at: number): void {
+  if (!(readFlags(bytes, at) & Flag.hasRef)) throw new FrameFault(`${kind} lacks \`ref\``);
 }
 
 function cancelled(): MailslotError {

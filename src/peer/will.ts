@@ -18,7 +18,7 @@ export function encodeWillOption(
   { call, peerId, maxMessageBytes }: { call: string; peerId: PeerId; maxMessageBytes: number },
 ): Uint8Array | undefined {
   if (will === undefined) return undefined;
-  checkOptions(will, call, ['subject', 'data', 'headers', 'retain']);
+  checkOptions(will, call, ['subject', 'data', 'headers', 'retain'], 'will');
   const { subject, retain = false } = will;
   checkSubject(subject, call);
   checkFlag(retain, { call, option: 'will.retain' });

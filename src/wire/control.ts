@@ -7,6 +7,7 @@ import {
   MAX_LABEL_BYTES,
   MAX_PID_NAMESPACE_BYTES,
   MAX_WILL_BYTES,
+  WINDOW_FRAMES,
 } from '../limits.js';
 import { encodeFrame, FrameFault, type FrameFields, Kind, readTail } from './frame.js';
 import { PEER_ID_BYTES, type PeerId } from './peer-id.js';
@@ -14,8 +15,7 @@ import { scanValue } from './scanner.js';
 import { isPattern, isSubject } from './subject.js';
 import { decodeValue, encodeValue } from './values.js';
 
-/** Versions of the protocol: the major one is the handshake's version byte, both sides use the lower minor. */
-export const PROTOCOL_MAJOR = 1;
+/** Both sides use the lower one; the major version is the handshake's version byte. */
 export const PROTOCOL_MINOR = 0;
 
 /** host → peer, first frame of a link. */
@@ -214,8 +214,14 @@ const either =
   (value) =>
     checks.some((check) => check(value));
 
-const MAX_LIST = 65_536;
-const MAX_REASON_BYTES = 4_096;
+/** A full window of messages can be settled with one frame. */
+const MAX_LIST = WINDOW_FRAMES;
+/** Twice what the longest of this package needs. */
+const MAX_CODE_BYTES = 64;
+/** For people, and the text of a foreign exception may be long. */
+const MAX_REASON_BYTES = 4 * 1024;
+const MAX_HANDLER_MESSAGE_BYTES = 1024 * 1024;
+const MAX_HANDLER_CODE_BYTES = 256;
 const claimName: Check = (value) => isSubject(value);
 const frameBytes: Check = (value) => value instanceof Uint8Array;
 const slotSpec = {
@@ -251,13 +257,13 @@ const checks = {
   ),
   'SLOT answer': either(
     record({ do: oneOf('opened'), id: uint, order: uint }),
-    record({ do: oneOf('refused'), id: uint, code: text(64), message: text(MAX_REASON_BYTES) }),
+    record({ do: oneOf('refused'), id: uint, code: text(MAX_CODE_BYTES), message: text(MAX_REASON_BYTES) }),
   ),
   SETTLED: record({
     upTo: uint,
     windowBytes: uint,
     receipts: list(
-      record({ sequence: uint, receivers: uint, order: uint, code: optional(text(64)) }),
+      record({ sequence: uint, receivers: uint, order: uint, code: optional(text(MAX_CODE_BYTES)) }),
       MAX_LIST,
     ),
   }),
@@ -272,8 +278,12 @@ const checks = {
   STANDBY: record({ id: optional(id8) }),
   CREDIT: uint,
   PING: oneOf('ping', 'pong'),
-  GOAWAY: record({ code: text(64), reason: text(MAX_REASON_BYTES) }),
-  'error REPLY': record({ code: text(64), message: text(1_048_576), responderCode: optional(text(256)) }),
+  GOAWAY: record({ code: text(MAX_CODE_BYTES), reason: text(MAX_REASON_BYTES) }),
+  'error REPLY': record({
+    code: text(MAX_CODE_BYTES),
+    message: text(MAX_HANDLER_MESSAGE_BYTES),
+    responderCode: optional(text(MAX_HANDLER_CODE_BYTES)),
+  }),
   'count REPLY': uint,
   'claim QUERY': record({ name: claimName, token: optional(uint) }),
   'claim REPLY': record({ token: uint }),

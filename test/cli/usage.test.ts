@@ -3,7 +3,21 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { afterwards } from '../support/scratch.js';
 import { Bench } from './run-cli.js';
 
-const commands = ['host', 'publish', 'subscribe', 'query', 'respond', 'peers', 'status', 'buses', 'bench'];
+const commands = [
+  ...[
+    'host',
+    'publish',
+    'subscribe',
+    'query',
+    'respond',
+    'peers',
+    'slots',
+    'tap',
+    'status',
+    'buses',
+    'bench',
+  ],
+];
 let bench: Bench;
 beforeEach(() => {
   bench = new Bench();

@@ -73,10 +73,16 @@ describe('defineContract', () => {
 
   it('is held to the same rules in openBus', async () => {
     const directory = busFolder();
-    for (const contract of [{ 'a..b': text }, { a: z.string() }, 'mail']) {
-      await expect(openBus('test', { directory, contract: contract as never })).rejects.toThrow(
-        MailslotError,
-      );
+    const overlapping = { 'a.*': text, '*.b': text };
+    const refused: [unknown, string][] = [
+      [overlapping, 'MAILSLOT_INVALID_OPTION'],
+      [{ a: z.string() }, 'MAILSLOT_INVALID_OPTION'],
+      ['mail', 'MAILSLOT_INVALID_OPTION'],
+      [{ 'a..b': text }, 'MAILSLOT_INVALID_SUBJECT'],
+    ];
+    for (const [contract, code] of refused) {
+      const opening = openBus('test', { directory, contract: contract as never });
+      await expect(opening, JSON.stringify(contract)).rejects.toMatchObject({ code });
     }
     await expect(
       openBus('test', { directory, contract: { a: text }, validate: 'never' as 'both' }),

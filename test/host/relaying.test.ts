@@ -191,6 +191,17 @@ describe('what breaks the protocol', () => {
     expect(receiver.messages).toHaveLength(2);
   });
 
+  it('more than the largest window and the largest message, unsettled, end the link', () => {
+    const bench = new RelayBench();
+    const [bad, receiver] = [bench.join('bad'), bench.join('r', 'a')];
+    const part = Buffer.alloc((WINDOW_BYTES_MAX + MAX_FRAME_BYTES) / 4 - 1_024);
+    for (let count = 0; count < 4; count += 1) bad.publish('a', part);
+    expect(bad.of('goaway')).toHaveLength(0);
+    bad.publish('a', part);
+    expect(bad.of('goaway')[0]!.data).toMatchObject({ reason: expect.stringContaining('unsettled') });
+    expect(receiver.closed).toBe(false);
+  });
+
   it('a message before JOIN ends the link', () => {
     const peer = new RelayBench().link();
     peer.publish('a', 1);

@@ -292,12 +292,12 @@ describe('headers', () => {
       /header "a" is 1; headers are well-formed texts/,
     ],
     [
-      'half a character',
+      'with half a character as a value',
       { a: '\ud800' },
       'MAILSLOT_NOT_ENCODABLE',
       /header "a" is .*; headers are well-formed/,
     ],
-  ])('%s are refused', async (_, headers, code, message) => {
+  ])('headers with %s are refused', async (_, headers, code, message) => {
     const options = { headers: headers as Record<string, string> };
     await fails(alice.publish('a', 1, options), code, new RegExp(`^publish: .*${message.source}`));
     await fails(alice.query('a', 1, options), code, new RegExp(`^query: .*${message.source}`));

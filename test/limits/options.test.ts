@@ -35,7 +35,9 @@ const calls: Record<string, Call> = {
   'subscribe with a handler': (options) => bus.subscribe('a', () => {}, options),
   query: (options) => bus.query('a', 1, options),
   queryAll: async (options) => bus.queryAll('a', 1, options),
+  queryStream: async (options) => bus.queryStream('a', 1, options),
   respond: (options) => bus.respond('a', () => 1, options),
+  claim: (options) => bus.claim('a', options),
   events: async (options) => bus.events(options),
   drain: (options) => bus.drain(options),
   read: (options) => slot.read(options),
@@ -54,6 +56,7 @@ const numbers: [call: string, option: string, min: number, max: number][] = [
   ['subscribe', 'stallTimeout', 1, STALL_TIMEOUT_MAX],
   ['query', 'timeout', 1, MAX_TIMEOUT],
   ['queryAll', 'timeout', 1, MAX_TIMEOUT],
+  ['queryStream', 'timeout', 1, MAX_TIMEOUT],
   ['queryAll', 'max', 1, Number.MAX_SAFE_INTEGER],
   ['respond', 'concurrency', 1, Number.MAX_SAFE_INTEGER],
   ['drain', 'timeout', 0, MAX_TIMEOUT],
@@ -80,6 +83,9 @@ const others: [call: string, option: string, wrong: unknown[]][] = [
   ['query', 'to', ['somebody', 7, null]],
   ['query', 'headers', [7, null]],
   ['queryAll', 'headers', [7, null]],
+  ['queryStream', 'headers', [7, null]],
+  ['queryStream', 'to', ['somebody', 7, null]],
+  ['openBus', 'will', [7, 'a', null]],
 ];
 for (const call of [
   'openBus',
@@ -88,6 +94,8 @@ for (const call of [
   'subscribe',
   'query',
   'queryAll',
+  'queryStream',
+  'claim',
   'respond',
   'events',
   'read',
@@ -112,17 +120,15 @@ function refusal(call: string, option: string): object {
   };
 }
 
-describe('options that are no object', () => {
-  it.each(Object.keys(calls))('are refused by %s', async (call) => {
+describe('options', () => {
+  it.each(Object.keys(calls))('that are no object are refused by %s', async (call) => {
     const name = call.split(' ')[0]!;
     for (const wrong of [null, 7, 'options', true]) {
       expect(await outcome(call, wrong), String(wrong)).toMatchObject(refusal(name, 'options'));
     }
   });
-});
 
-describe('options that there are not', () => {
-  it.each(Object.keys(calls))('are refused by %s', async (call) => {
+  it.each(Object.keys(calls))('that there are not are refused by %s', async (call) => {
     const name = call.split(' ')[0]!;
     expect(await outcome(call, { retian: true })).toMatchObject({
       code: 'MAILSLOT_INVALID_OPTION',

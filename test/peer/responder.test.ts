@@ -57,6 +57,14 @@ it('what a handler answers at once is sent before anything else runs', () => {
   expect([responders.answered, clock.timers]).toEqual([3, 0]);
 });
 
+it('CREDIT and CANCEL that name no query end the link', () => {
+  const [credit, cancel] = [Kind.credit, Kind.cancel].map((kind) =>
+    encodeFrame({ kind, sender: asker, data: Buffer.from(encodeValue(1)) }),
+  );
+  expect(() => responders.takeCredit(credit!, 0, credit!.length)).toThrow('CREDIT lacks `ref`');
+  expect(() => responders.cancel(cancel!, 0)).toThrow('CANCEL lacks `ref`');
+});
+
 it('what a handler throws at once is sent as quickly', () => {
   responders.add(
     1,

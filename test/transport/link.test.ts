@@ -283,6 +283,9 @@ describe('a host that is attacked', () => {
     for (let i = 0; i < 100; i += 1) (await connect(host.world)).pipe.destroy();
     expect(idle.reduce((sum, client) => sum + client.received(), 0)).toBe(0);
     expect(host.links).toHaveLength(100);
+    // the oldest are gone, and of the others one, which made room for those peers one after the other
+    await Promise.all(idle.slice(0, 500 - MAX_UNPROVEN_CONNECTIONS).map((client) => client.isClosed));
+    expect(host.acceptor.pending).toBe(MAX_UNPROVEN_CONNECTIONS - 1);
   });
 
   it('holds nobody back for a peer that stops between its two messages', async () => {

@@ -3,7 +3,10 @@
 import {
   type Bus,
   type BusEvent,
+  type BusStats,
+  type Claim,
   type Gap,
+  type LeaveCause,
   MailslotError,
   type MailslotErrorCode,
   type Message,
@@ -11,6 +14,7 @@ import {
   type Receipt,
   type Slot,
   startHost,
+  type Will,
 } from 'mailslot';
 
 /** Compiles only when the two types are the same. */
@@ -36,10 +40,13 @@ export async function opening(): Promise<Bus> {
     maxMessageBytes: 1024,
     reconnectTimeout: 1000,
     signal,
+    will: { subject: 'mail.gone', data: mail, headers: { trace: '1' }, retain: true } satisfies Will,
   });
   same<typeof bus, Bus>();
   // @ts-expect-error a bus may not be told to host
   await openBus('my-app', { host: 'always' });
+  // @ts-expect-error a will has a subject
+  await openBus('my-app', { will: { data: 1 } });
   // @ts-expect-error misspelt
   await openBus('my-app', { timeOut: 100 });
   // @ts-expect-error the name is not optional
@@ -48,7 +55,9 @@ export async function opening(): Promise<Bus> {
 }
 
 export async function hosting(): Promise<void> {
-  await using host = await startHost('my-app', { directory: '/tmp/bus' });
+  await using host = await startHost('my-app', {
+    ...({ directory: '/tmp/bus', hostThread: 'inline', timeout: 100, signal } as const),
+  });
   same<typeof host.endpoint, string>();
   same<typeof host.epoch, number>();
   void host.peers;
@@ -68,7 +77,16 @@ export async function state(bus: Bus): Promise<void> {
   bus.unref();
   // @ts-expect-error only the bus changes its state
   bus.state = 'closed';
-  void bus.stats();
+  const stats = bus.stats();
+  same<typeof stats, BusStats>();
+  same<typeof stats.rates.published.bytes, number>();
+  void stats.slots.map(({ pattern, drops }) => [
+    pattern,
+    drops.overflow,
+    drops.stalled,
+    drops.expired,
+    drops.lost,
+  ]);
   for (const peer of await bus.peers()) {
     same<typeof peer.id, string>();
     same<typeof peer.label, string>();
@@ -85,6 +103,7 @@ export async function publishing(bus: Bus): Promise<void> {
   const admitted = await bus.publish('mail.new');
   same<typeof admitted, void>();
   await bus.publish('mail.new', mail, { headers: { trace: '1' }, to: bus.id, echo: false, signal });
+  await bus.publish('mail.new', mail, { retain: true, ttl: 60_000 });
   const receipt = await bus.publish('mail.new', mail, { confirm: true });
   same<typeof receipt, Receipt>();
   same<typeof receipt.receivers, number>();
@@ -101,6 +120,8 @@ export async function subscribing(bus: Bus): Promise<void> {
     capacityBytes: 1024,
     overflow: 'drop-oldest',
     stallTimeout: 1000,
+    group: 'readers',
+    retained: false,
     signal,
   });
   same<typeof slot, Slot<Mail>>();
@@ -170,12 +191,24 @@ export async function asking(bus: Bus): Promise<void> {
   await responder.close();
 }
 
+export async function claiming(bus: Bus): Promise<void> {
+  await using claim = await bus.claim('mail.sender', { signal });
+  same<typeof claim, Claim>();
+  same<typeof claim.name, string>();
+  same<typeof claim.token, number>();
+  const why = await claim.lost;
+  same<typeof why, Error | undefined>();
+  await claim.release();
+  // @ts-expect-error a claim waits as long as it takes, or until its signal
+  await bus.claim('mail.sender', { timeout: 100 });
+}
+
 export async function watching(bus: Bus): Promise<void> {
   for await (const event of bus.events({ signal })) {
     same<typeof event, BusEvent>();
     if (event.type === 'gap') same<typeof event.missed, number | undefined>();
-    if (event.type === 'peer-left')
-      same<typeof event.cause, 'closed' | 'crashed' | 'unresponsive' | 'refused'>();
+    if (event.type === 'peer-left') same<typeof event.cause, LeaveCause>();
+    same<LeaveCause, 'closed' | 'crashed' | 'unresponsive' | 'refused'>();
     // @ts-expect-error no such event
     if (event.type === 'exploded') return;
   }
