@@ -88,7 +88,10 @@ export class Forwarding {
         }
       }
       if (!isMessage) this.#options.takeOther(session, kind, bytes, at, walker.size);
-      if (session.state === 'gone') return end;
+      if (session.state === 'gone') {
+        this.#showTaps(session, bytes, start, at);
+        return end;
+      }
     }
     const runLast = session.sender?.relayed ?? 0;
     this.#forward(
@@ -98,8 +101,12 @@ export class Forwarding {
       bytes.subarray(runStart, walker.at),
     );
     if (published) this.#account(session);
-    if (this.#options.taps.isActive) this.#options.taps.copy(session, bytes, start, walker.at);
+    this.#showTaps(session, bytes, start, walker.at);
     return walker.at;
+  }
+
+  #showTaps(session: Session, bytes: Buffer, start: number, end: number): void {
+    if (this.#options.taps.isActive) this.#options.taps.copy(session, bytes, start, end);
   }
 
   /** Admits a message that goes where the one before it went; false when something is wrong with it. */

@@ -56,6 +56,8 @@ export class Hosting {
 
   /** Stands for election; undefined when somebody else won. Errors as `runHost`. */
   async start(found: FoundDead): Promise<Host | undefined> {
+    // a host that begins now would have nobody to close it
+    if (this.#closed) return undefined;
     const starting = this.#options.thread === 'inline' ? this.#runInline(found) : this.#runInThread(found);
     this.#starting = starting;
     const host = await starting;

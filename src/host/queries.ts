@@ -16,6 +16,7 @@ import {
   toPosition,
 } from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
+import { matches } from '../wire/subject.js';
 import type { Outlet } from './outlet.js';
 import { leastBusy, type OpenQuery, QueryTable } from './query-table.js';
 import type { Answerers } from './routes.js';
@@ -65,10 +66,10 @@ export class Queries {
     const found = this.#narrow(responders, bytes, at);
     if (found === undefined) return this.#fail(asker, id, noSuchPeer);
     const frame = bytes.subarray(at, at + size);
-    if (readFlags(bytes, at) & Flag.all) return this.#askAll(asker, id, found, frame);
+    if (readFlags(bytes, at) & Flag.all) return this.#askAll({ asker, id, subject }, found, frame);
     const chosen = leastBusy(found);
     if (chosen === undefined) return this.#fail(asker, id, noResponder(subject));
-    this.#table.open({ asker, id, bytes: size, pending: [chosen] });
+    this.#table.open({ asker, id, subject, bytes: size, pending: [chosen] });
     this.#options.outlet.post(chosen.session, frame);
   }
 
@@ -103,10 +104,15 @@ export class Queries {
     else this.#options.cancelSystemQuery(asker, readRef(bytes, at));
   }
 
-  /** A responder was closed: what it was working on fails at once. */
-  dropResponder(gone: Registration): void {
-    for (const query of gone.session.answering.values()) {
-      if (query.pending.includes(gone)) this.#lose(query, gone.session);
+  /**
+   * A responder was closed: what it was working on fails at once. Where its peer has another one for that subject, only the
+   * peer knows which of them that was, and has answered for it.
+   */
+  dropResponder({ session }: Registration): void {
+    const left = [...session.registrations.values()].filter(({ role }) => role === 'responder');
+    for (const query of session.answering.values()) {
+      if (left.some(({ pattern }) => matches(pattern, query.subject))) continue;
+      while (session.answering.has(query.key)) this.#lose(query, session);
     }
   }
 
@@ -122,10 +128,14 @@ export class Queries {
     return atMost(clock, timeout, this.#table.whenEmpty());
   }
 
-  #askAll(asker: Session, id: number, responders: readonly Registration[], frame: Buffer): void {
-    this.#announceCount(asker, id, responders.length);
+  #askAll(
+    query: { asker: Session; id: number; subject: string },
+    responders: readonly Registration[],
+    frame: Buffer,
+  ): void {
+    this.#announceCount(query.asker, query.id, responders.length);
     if (responders.length === 0) return;
-    this.#table.open({ asker, id, bytes: frame.length, pending: [...responders] });
+    this.#table.open({ ...query, bytes: frame.length, pending: [...responders] });
     for (const session of new Set(responders.map((responder) => responder.session)))
       this.#options.outlet.post(session, frame);
   }

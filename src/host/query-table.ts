@@ -8,6 +8,7 @@ export interface OpenQuery {
   readonly asker: Session;
   /** The asker's own number for it. */
   readonly id: number;
+  readonly subject: string;
   readonly bytes: number;
   /** Those that have not sent their last reply. */
   readonly pending: Registration[];
@@ -25,10 +26,10 @@ export class QueryTable {
   }
 
   open(fields: Omit<OpenQuery, 'key'>): void {
-    const { asker, id, bytes, pending } = fields;
-    const query = { key: ++this.#lastKey, asker, id, bytes, pending };
+    const { asker, pending } = fields;
+    const query = { ...fields, key: ++this.#lastKey };
     this.#size += 1;
-    asker.asked.add(id, query);
+    asker.asked.add(query.id, query);
     asker.askedBytes += query.bytes;
     for (const responder of pending) {
       responder.openQueries += 1;

@@ -476,7 +476,10 @@ export class OpenBus implements Bus {
     await this.whenHandedOver();
     const read = this.#slots.all().filter((slot) => slot.isRead);
     const emptied = read.map((slot) => slot.drain().then(() => slot.whenConsumed()));
-    await Promise.all([...emptied, this.#responders.whenIdle()]);
+    await Promise.all(emptied);
+    await this.#responders.whenIdle();
+    // those handlers may have published
+    await this.whenHandedOver();
     // not before: the host fails what a closed responder has not answered
     for (const responder of [...this.#responders.all()]) void responder.close();
     await this.#outbox.whenIdle();

@@ -122,7 +122,9 @@ export class CheckedBus extends OpenBus {
   }
 
   override async query<T>(subject: string, data?: unknown, options?: QueryOptions): Promise<Message<T>> {
-    await this.#checks.checkSent('query', subject, data);
+    // without a promise the data is encoded before anybody can change it
+    const check = this.#checks.checkSent('query', subject, data);
+    if (check !== undefined) await check;
     const reply = await super.query<T>(subject, data, options);
     const failure = await this.#checks.takeAnswer('query', reply as unknown as IncomingMessage);
     if (failure !== undefined) throw failure;

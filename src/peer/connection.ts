@@ -79,12 +79,12 @@ export class Connection {
   /** Resolves when the bus is connected for the first time; then it stays so by itself. */
   async open(): Promise<void> {
     const { clock, openTimeout, signal } = this.#options;
-    signal?.throwIfAborted();
     const giveUp = (reason: unknown): void => this.#opened?.reject(reason);
     const onAbort = (): void => giveUp(signal?.reason);
     const timer = clock.setTimer(openTimeout, () => giveUp(this.#unreachable(openTimeout)));
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
+      signal?.throwIfAborted();
       await new Promise<void>((resolve, reject) => {
         this.#opened = { resolve, reject };
         void this.#stayConnected();

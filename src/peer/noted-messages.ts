@@ -1,7 +1,7 @@
 // Messages that the host sends under a NOTE: for members of groups, for slots of which it says so, or last values
 // that it kept. It decides which slots get one and how it is acknowledged. Plain messages, which are nearly all,
 // never come here (inbox.ts).
-import type { Note, SingleAcknowledgement } from '../wire/control.js';
+import { MAX_LIST, type Note, type SingleAcknowledgement } from '../wire/control.js';
 import { expiryOf } from '../wire/expiry.js';
 import { At, Flag, Kind, readSubject, readU64 } from '../wire/frame.js';
 import type { FrameWalker } from '../wire/frame-walker.js';
@@ -81,7 +81,7 @@ export class NotedMessages {
     if (this.#taken.length === 0) return;
     const taken = this.#taken;
     this.#taken = [];
-    this.#options.sendAck(taken);
+    for (let at = 0; at < taken.length; at += MAX_LIST) this.#options.sendAck(taken.slice(at, at + MAX_LIST));
   }
 
   /**
@@ -121,9 +121,12 @@ export class NotedMessages {
     const order = readU64(walker.bytes, walker.at + At.order);
     const waits = { slots: 0, isTaken: false };
     for (const slot of members) {
-      if (slot.firstUntaken(own) === undefined) continue;
+      // there may be tens of thousands in front of it: nothing here looks at those
+      if (!slot.isLastUntaken(own)) continue;
       waits.slots += 1;
-      this.#pending.set(slot, [...(this.#pending.get(slot) ?? []), { order, from: own, waits }]);
+      const pending = this.#pending.get(slot);
+      if (pending === undefined) this.#pending.set(slot, [{ order, from: own, waits }]);
+      else pending.push({ order, from: own, waits });
     }
     waits.isTaken = waits.slots < members.length;
     if (waits.slots === 0) this.#taken.push({ order });

@@ -237,7 +237,8 @@ export class Publisher {
       flags:
         (confirm ? Flag.confirm | Flag.ackSoon : 0) | (echo ? 0 : Flag.noEcho) | (retain ? Flag.retain : 0),
       sender: this.#peerId.bytes,
-      time: this.#now(),
+      // what expires counts from now, whatever this turn has done since it published first
+      time: ttl === undefined ? this.#now() : this.#clock.wallTime(),
       subject,
       to: checkPeer(options.to, 'publish')?.bytes,
       ttl,

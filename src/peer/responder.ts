@@ -117,9 +117,11 @@ export class Responders {
     this.#responders.delete(id);
     this.#trie.remove(pattern, responder);
     this.#cache.clear();
+    const tasks = this.#allTasks().filter((task) => task.responder === responder && !task.aborted);
+    // ahead of the host's hearing of it, which does not know which of several responders here has a query
+    for (const task of tasks) this.#replies.refuse(task, lost());
     this.#options.onClosed(responder);
-    // the host has answered them
-    for (const task of this.#allTasks()) if (task.responder === responder) task.abort(closed(pattern));
+    for (const task of tasks) task.abort(closed(pattern));
   }
 
   #allTasks(): QueryTask[] {
@@ -271,6 +273,14 @@ function gone(): ErrorReply {
   return {
     code: 'MAILSLOT_RESPONDER_LOST',
     message: 'query: the responder was closed before the query arrived; ask again',
+  };
+}
+
+function lost(): ErrorReply {
+  return {
+    code: 'MAILSLOT_RESPONDER_LOST',
+    message:
+      'query: the responder was closed before it answered; the query may have been carried out: ask again only if that does no harm',
   };
 }
 

@@ -105,6 +105,12 @@ export class SlotQueue {
     return undefined;
   }
 
+  /** Whether the message that came last is from this sender and waits for room. */
+  isLastUntaken(sender: SenderRecord): boolean {
+    const { last } = this.#entries;
+    return this.isOver && last !== undefined && 'from' in last && last.from === sender;
+  }
+
   /** Whose messages are not taken. */
   *sendersUntaken(): Iterable<SenderRecord> {
     if (!this.isOver) return;

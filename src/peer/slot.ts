@@ -166,10 +166,12 @@ export class OpenSlot implements Slot<unknown, Item> {
   }
 
   offerBatch(batch: MessageBatch): void {
-    const queue = this.#queue;
-    queue.pushBatch(batch);
-    while (this.#readers.length > 0 && !queue.isEmpty) this.#readers.shift()!.take(this.#tryTake());
-    if (queue.isOver) this.#overflow();
+    // who waits is given his before anything is dropped: what he takes needs no room
+    while (this.#readers.length > 0 && batch.length > 0)
+      this.#readers.shift()!.take(this.#handOut(batch.shift()));
+    if (batch.length === 0) return;
+    this.#queue.pushBatch(batch);
+    if (this.#queue.isOver) this.#overflow();
   }
 
   /** The same for a message that has a time to live, or was kept: a last value comes in whatever the capacity. */
@@ -213,6 +215,10 @@ export class OpenSlot implements Slot<unknown, Item> {
 
   firstUntaken(sender: IncomingMessage['from']): number | undefined {
     return this.#queue.firstUntaken(sender);
+  }
+
+  isLastUntaken(sender: IncomingMessage['from']): boolean {
+    return this.#queue.isLastUntaken(sender);
   }
 
   /** Acknowledgements were sent; the next ones are due when half of what waits now was taken. */
@@ -496,8 +502,7 @@ export class OpenSlot implements Slot<unknown, Item> {
     this.reads += 1;
     this.#stalled = false;
     if (this.#toldFull) this.#afterTaking();
-    if (this.#whenEmpty.length > 0 && queue.isEmpty)
-      for (const resolve of this.#whenEmpty.splice(0)) resolve();
+    if (this.#whenEmpty.length > 0) this.#tellEmpty();
     return entry;
   }
 
@@ -513,6 +518,11 @@ export class OpenSlot implements Slot<unknown, Item> {
     }
     this.#mayExpire = queue.length > 0;
     if (this.#toldFull) this.#afterTaking();
+    if (this.#whenEmpty.length > 0) this.#tellEmpty();
+  }
+
+  #tellEmpty(): void {
+    if (this.#queue.isEmpty) for (const resolve of this.#whenEmpty.splice(0)) resolve();
   }
 
   /** Messages that waited may be taken now. */

@@ -54,6 +54,7 @@ export async function findHost(bus: BusDirectory, options: FindHostOptions): Pro
   for (;;) {
     signal?.throwIfAborted();
     const current = await readCurrent(bus, options);
+    signal?.throwIfAborted();
     if (!current) continue;
     const { epoch, pointer, key } = current;
     if (!pointer || isGone(pointer)) return { link: undefined, dead: epoch };

@@ -214,8 +214,8 @@ const either =
   (value) =>
     checks.some((check) => check(value));
 
-/** A full window of messages can be settled with one frame. */
-const MAX_LIST = WINDOW_FRAMES;
+/** Items of a list in a frame; a full window of messages can be settled with one. */
+export const MAX_LIST = WINDOW_FRAMES;
 /** Twice what the longest of this package needs. */
 const MAX_CODE_BYTES = 64;
 /** For people, and the text of a foreign exception may be long. */

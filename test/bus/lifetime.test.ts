@@ -1,5 +1,5 @@
 // From openBus to the end: what keeps a process alive, what closing finishes, and what calls do afterwards.
-import { startHost } from 'mailslot';
+import { openBus, startHost } from 'mailslot';
 import { describe, expect, it } from 'vitest';
 import { runProgram } from '../support/program.js';
 import { afterwards, busFolder, busOf, joinBus } from '../support/scratch.js';
@@ -23,6 +23,14 @@ describe('a process', () => {
        console.log(bus.state, guest.state);`,
     );
     expect(ending).toEqual({ code: 0, signal: null, stdout: 'closed closed\n', stderr: '' });
+  });
+
+  it('ends when opening is given up before it began', async () => {
+    const { code, stdout, stderr } = await runProgram(
+      busFolder(),
+      `await openBus('test', { directory, signal: AbortSignal.abort(new Error('no')) }).catch(({ message }) => console.log(message));`,
+    );
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'no\n', stderr: '' });
   });
 
   it('that has unref()ed its bus ends, though the bus is open', async () => {
@@ -136,6 +144,27 @@ describe('close', () => {
   });
 });
 
+describe('opening that is given up at any moment', () => {
+  it.each([0, 1, 2, 3, 4, 5, 6, 8])('after %d ms leaves no host behind', async (delay) => {
+    const directory = busFolder();
+    const aborted = (): AbortSignal => {
+      const controller = new AbortController();
+      setTimeout(() => controller.abort(), delay);
+      return controller.signal;
+    };
+    for (const start of [openBus, startHost]) {
+      // a key is written and synced first, which takes a while
+      const options = { directory, signal: aborted(), hostThread: 'inline' } as const;
+      const opened = await start(`test-${start.name.toLowerCase()}`, options).catch(() => undefined);
+      await opened?.close();
+    }
+    for (const name of ['test-openbus', 'test-starthost']) {
+      const host = await startHost(name, { directory, hostThread: 'inline' });
+      await host.close();
+    }
+  });
+});
+
 describe('drain', () => {
   it('delivers what was published before it', async () => {
     const [host, bus] = await busOf(2);
@@ -197,6 +226,24 @@ describe('drain', () => {
     await other!.peers();
     done();
     expect((await results.read({ timeout: 12_000 }))?.data).toBe('done');
+    await drained;
+  });
+
+  it('lets a handler finish that began while a slot ran empty', async () => {
+    const [asker, bus] = await busOf(2);
+    const finish: Record<string, () => void> = {};
+    await bus!.subscribe('task', () => new Promise<void>((resolve) => (finish.task = resolve)));
+    await bus!.respond('slow', () => new Promise((resolve) => (finish.query = () => resolve('done'))));
+    await asker!.publish('task');
+    await eventually(() => finish.task, 'the task at its handler');
+    const drained = bus!.drain({ timeout: 60_000 });
+    const query = asker!.query('slow', 1, { timeout: 60_000 });
+    await eventually(() => finish.query, 'the query at the responder');
+    finish.task!();
+    // the goodbye of a responder that did not wait would come before this answer
+    await asker!.peers();
+    finish.query!();
+    expect((await query).data).toBe('done');
     await drained;
   });
 

@@ -307,6 +307,48 @@ describe('query', () => {
     expect((await asker!.query('echo', 'fine')).data).toBe('fine');
   });
 
+  it.each(['first', 'second'] as const)(
+    'of two responders of one bus fails when the one that has it closes, and not when the other does: the %s',
+    async (closing) => {
+      const [asker, bus] = await askerAndResponder();
+      const begun: string[] = [];
+      const answers: (() => void)[] = [];
+      const work = (name: string) => () => {
+        begun.push(name);
+        return new Promise((resolve) => answers.push(() => resolve(name)));
+      };
+      const responders = {
+        first: await bus.respond('q', work('first')),
+        second: await bus.respond('q', work('second')),
+      };
+      // it counts at its responder until that answers, which here it never does, and no more at the host
+      const given = asker.query('q', 0, { signal: AbortSignal.timeout(200), timeout: 60_000 });
+      await expect(given).rejects.toThrow();
+      const query = asker.query('q', 1, { timeout: 60_000 });
+      await eventually(() => begun.length === 2, 'the query at a responder');
+      await responders[closing].close();
+      await asker.peers();
+      answers[1]!();
+      if (begun[1] === closing)
+        await expect(query).rejects.toMatchObject({ code: 'MAILSLOT_RESPONDER_LOST' });
+      else expect((await query).data).toBe(begun[1]);
+    },
+  );
+
+  it('of all: a responder that has answered and closes takes no answer of another one on its bus', async () => {
+    const [asker, bus] = await askerAndResponder();
+    let answer: ((text: string) => void) | undefined;
+    await bus.respond('q', () => new Promise((resolve) => (answer = resolve)));
+    const quick = await bus.respond('q', () => 'quick');
+    const replies = asker.queryAll('q', 1, { timeout: 60_000 });
+    expect((await replies.next()).value).toMatchObject({ data: 'quick' });
+    await quick.close();
+    await asker.peers();
+    answer!('slow');
+    expect((await replies.next()).value).toMatchObject({ data: 'slow', error: undefined });
+    expect(await replies.next()).toMatchObject({ done: true });
+  });
+
   it('rejects when the asking bus closes', async () => {
     const [asker, responder] = await askerAndResponder();
     const asked = gate();

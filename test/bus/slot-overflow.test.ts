@@ -213,6 +213,20 @@ describe('overflow: drop-oldest', () => {
 });
 
 describe.each(['drop-newest', 'drop-incoming', 'conflate'] as const)('overflow: %s', (overflow) => {
+  it('drops nothing for what somebody waits for already', async () => {
+    const [publisher, subscriber] = await busOf(2);
+    const slot = await subscriber!.subscribe<number>('n', { overflow, capacity: 1 });
+    await publisher!.publish('n', 0);
+    await slot.read();
+    const reading = slot.read();
+    // these two are one batch
+    void publisher!.publish('n', 1);
+    void publisher!.publish('n', 2);
+    await publisher!.publish('end', undefined, { confirm: true });
+    expect([(await reading)?.data, (await slot.read())?.data]).toEqual([1, 2]);
+    expect(slot.info.dropped).toBe(0);
+  });
+
   it('R7: delivered + announced = sent, exactly, for a reader that falls behind', async () => {
     const directory = busFolder();
     const bus = await joinBus(directory);

@@ -22,6 +22,26 @@ describe('ttl', () => {
     expect(await slot.read({ timeout: 0 })).toBeUndefined();
   });
 
+  it('counts from the call, whatever its process has done in the same turn before', async () => {
+    const [publisher, receiver] = await busOf(2);
+    const slot = await receiver!.subscribe<string>('a');
+    void publisher!.publish('a', 'begun');
+    const done = Date.now() + 1_500;
+    while (Date.now() < done);
+    await publisher!.publish('a', 'result', { ttl: 1_500, confirm: true });
+    expect(await takeData(slot, 2)).toEqual(['begun', 'result']);
+  });
+
+  it('is over for who drains a slot, too, whoever finds that out', async () => {
+    const [publisher, receiver] = await busOf(2);
+    const slot = await receiver!.subscribe('a');
+    await publisher!.publish('a', 1, { ttl: 20, confirm: true });
+    const drained = slot.drain();
+    await later(Date.now() + 20);
+    expect(receiver!.stats().slots[0]).toMatchObject({ expired: 1 });
+    await drained;
+  });
+
   it('is delivered at once to who waits for it', async () => {
     const [publisher, receiver] = await busOf(2);
     const slot = await receiver!.subscribe<string>('a');

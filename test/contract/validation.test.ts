@@ -54,6 +54,7 @@ const contract = defineContract({
       ),
     }),
   ),
+  list: query(z.array(z.number()), z.number()),
   'math.half': query(z.number(), z.number().int()),
   'math.slow': query(
     slowly<number>((value) => typeof value === 'number'),
@@ -364,6 +365,32 @@ describe('an asynchronous validator', () => {
     void bus.publish('number', 3);
     await bus.drain();
     expect(await takeData(slot, 3)).toEqual([1, 2, 3]);
+  });
+
+  it('is waited for by drain also where a handler publishes meanwhile', async () => {
+    const { bus, free } = await both();
+    const slot = await free.subscribe('mail.slow');
+    let handle: (() => void) | undefined;
+    await bus.subscribe('number', async () => {
+      await new Promise<void>((resolve) => (handle = resolve));
+      void bus.publish('mail.slow', 1);
+    });
+    await free.publish('number', 1);
+    const go = await eventually(() => handle, 'the handler');
+    const drained = bus.drain();
+    await free.peers();
+    go();
+    await drained;
+    expect(await takeData(slot, 1)).toEqual([1]);
+  });
+
+  it('that is none holds no query back: what is asked is what it was at the call', async () => {
+    const { bus, free } = await both();
+    await free.respond<number[]>('list', ({ data }) => data.length);
+    const list = [1];
+    const query = bus.query('list', list);
+    list.push(2);
+    expect((await query).data).toBe(1);
   });
 
   it('is waited for by query and respond', async () => {

@@ -83,3 +83,10 @@ it('…also when one was made ready while another one stood for election', async
   await hosting.close();
   expectStandstill(counts);
 });
+
+it('nobody hosts who was closed meanwhile', async () => {
+  const bus = await openBusDirectory('test', { directory: busFolder() });
+  const { hosting } = hostingWith(losing, bus);
+  await hosting.close();
+  expect(await hosting.start({ dead: 0, lastEpoch: 0 })).toBeUndefined();
+});

@@ -1,5 +1,6 @@
 // What the host reads for taps: the data of large messages is in files, and reading one holds up everybody.
 import { expect, it } from 'vitest';
+import { controlFrame } from '../../src/wire/control.js';
 import { encodeFrame, Kind } from '../../src/wire/frame.js';
 import { encodeValue } from '../../src/wire/values.js';
 import { batchDataOf } from '../support/batch-data.js';
@@ -41,4 +42,15 @@ it('is a batch with its messages in it, or so many that were dropped where its f
     [54 + data.length, 0],
     [54 + encodeValue('last').length, 3],
   ]);
+});
+
+it('is what a peer published in the same breath as its goodbye', () => {
+  const bench = new RelayBench();
+  const tapping = bench.join('t');
+  tap(tapping, 'a');
+  const publisher = bench.join('p');
+  const goodbye = controlFrame('GOAWAY', publisher.id.bytes, { code: 'closed', reason: '' });
+  publisher.send(Buffer.concat([publisher.message('a', 'last'), goodbye]));
+  const copies = tapping.of('reply').map((reply) => reply.data as { frames: Buffer });
+  expect(copies.map(({ frames }) => frames.length)).toEqual([0, 54 + encodeValue('last').length]);
 });

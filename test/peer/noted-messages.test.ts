@@ -1,6 +1,6 @@
 // Frames behind a NOTE at a receiver: which slots get them, which are duplicates, and how they are acknowledged.
 import { beforeEach, describe, expect, it } from 'vitest';
-import { LAZY_ACK_DELAY } from '../../src/limits.js';
+import { LAZY_ACK_DELAY, WINDOW_FRAMES } from '../../src/limits.js';
 import { Inbox } from '../../src/peer/inbox.js';
 import { PeerSession } from '../../src/peer/peer-session.js';
 import { OpenSlot } from '../../src/peer/slot.js';
@@ -255,4 +255,23 @@ it.each([
 ])('a NOTE in front of %s is a violation', (_, frame) => {
   receive(note({ slots: [1] }), frame());
   expect(ends[0]?.message).toContain('a NOTE came before a frame of kind');
+});
+
+it('a member that is given more at once than a frame of acknowledgements holds acknowledges all of it', async () => {
+  const count = WINDOW_FRAMES + 1;
+  const member = slot({ group: 'g', capacity: 1 });
+  const lists: number[] = [];
+  acks.push = (...list: unknown[]) => lists.push(list.length);
+  // looked at one by one, those that wait would take minutes
+  for (let sequence = 1; sequence <= count; ) {
+    const frames: Buffer[] = [];
+    for (const end = Math.min(sequence + 1_000, count + 1); sequence < end; sequence += 1)
+      frames.push(note({ slots: [1] }), message(sequence, { flags: Flag.resent }));
+    receive(...frames);
+  }
+  expect(member.info.messageCount).toBe(count);
+  void member.drain();
+  inbox.flush();
+  expect(lists.reduce((sum, length) => sum + length)).toBe(count);
+  expect(Math.max(...lists)).toBe(WINDOW_FRAMES);
 });
