@@ -26,10 +26,10 @@ export class QueryTable {
   }
 
   open(fields: Omit<OpenQuery, 'key'>): void {
-    const { asker, pending } = fields;
-    const query = { ...fields, key: ++this.#lastKey };
+    const { asker, id, subject, bytes, pending } = fields;
+    const query = { key: ++this.#lastKey, asker, id, subject, bytes, pending };
     this.#size += 1;
-    asker.asked.add(query.id, query);
+    asker.asked.add(id, query);
     asker.askedBytes += query.bytes;
     for (const responder of pending) {
       responder.openQueries += 1;
