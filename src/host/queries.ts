@@ -5,6 +5,7 @@ import { atMost, type Clock } from '../util/clock.js';
 import { cancelFrame, controlFrame, type ErrorReply, readControl } from '../wire/control.js';
 import {
   At,
+  checkRef,
   encodeFrame,
   Flag,
   FrameFault,
@@ -98,7 +99,7 @@ export class Queries {
 
   /** CANCEL came from the asker. */
   cancel(asker: Session, bytes: Buffer, at: number): void {
-    if (!(readFlags(bytes, at) & Flag.hasRef)) throw new FrameFault('CANCEL lacks `ref`');
+    checkRef('CANCEL', bytes, at);
     const query = asker.asked.get(readRef(bytes, at));
     if (query !== undefined) this.#cancel(query);
     else this.#options.cancelSystemQuery(asker, readRef(bytes, at));

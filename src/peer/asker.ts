@@ -8,7 +8,7 @@ import type { Deadlines } from '../util/deadlines.js';
 import { RecentMap } from '../util/recent-map.js';
 import { cancelFrame, controlFrame, readControl } from '../wire/control.js';
 import { creditOf } from '../wire/credit.js';
-import { At, Flag, FrameFault, readFlags, readRef, writeTtl, writeU64 } from '../wire/frame.js';
+import { At, checkRef, Flag, FrameFault, readFlags, readRef, writeTtl, writeU64 } from '../wire/frame.js';
 import { PEER_ID_BYTES, type PeerId } from '../wire/peer-id.js';
 import { failedReply, messageOf } from './incoming.js';
 import type { IncomingMessage } from './message.js';
@@ -149,7 +149,7 @@ export class Asker {
   /** A REPLY came. */
   takeReply(bytes: Buffer, at: number, size: number): void {
     const flags = readFlags(bytes, at);
-    if (!(flags & Flag.hasRef)) throw new FrameFault('REPLY lacks `ref`');
+    checkRef('REPLY', bytes, at);
     const open = this.#open.get(readRef(bytes, at));
     if (open === undefined) return;
     if (flags & Flag.all) {

@@ -6,7 +6,7 @@ import type { Clock } from '../util/clock.js';
 import type { Deadlines } from '../util/deadlines.js';
 import { type Inspect, inspected, show } from '../util/inspection.js';
 import { type ErrorReply, readControl } from '../wire/control.js';
-import { At, Flag, FrameFault, readFlags, readRef, readU16 } from '../wire/frame.js';
+import { At, checkRef, Flag, FrameFault, readFlags, readRef, readU16 } from '../wire/frame.js';
 import type { PeerId } from '../wire/peer-id.js';
 import { PatternTrie } from '../wire/subject.js';
 import { SubjectCache } from '../wire/subject-cache.js';
@@ -291,10 +291,6 @@ function tooLarge(size: number, limit: number): ErrorReply {
 
 function malformed(fault: FrameFault): ErrorReply {
   return { code: 'MAILSLOT_PROTOCOL_VIOLATION', message: `query: ${fault.message}` };
-}
-
-function checkRef(kind: string, bytes: Buffer, at: number): void {
-  if (!(readFlags(bytes, at) & Flag.hasRef)) throw new FrameFault(`${kind} lacks \`ref\``);
 }
 
 function cancelled(): MailslotError {

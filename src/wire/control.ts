@@ -218,8 +218,9 @@ const either =
 export const MAX_LIST = WINDOW_FRAMES;
 /** Twice what the longest of this package needs. */
 const MAX_CODE_BYTES = 64;
-/** For people, and the text of a foreign exception may be long. */
+/** A sentence or two for people. */
 const MAX_REASON_BYTES = 4 * 1024;
+/** What a handler threw is not ours, and may be long. */
 const MAX_HANDLER_MESSAGE_BYTES = 1024 * 1024;
 const MAX_HANDLER_CODE_BYTES = 256;
 const claimName: Check = (value) => isSubject(value);

@@ -70,6 +70,11 @@ export function readRef(bytes: Uint8Array, at: number): number {
   return readU64(bytes, refPosition(bytes, at));
 }
 
+/** @throws FrameFault when a frame of this kind has no reference */
+export function checkRef(kind: string, bytes: Uint8Array, at: number): void {
+  if (!(readFlags(bytes, at) & Flag.hasRef)) throw new FrameFault(`${kind} lacks \`ref\``);
+}
+
 function ttlPosition(bytes: Uint8Array, at: number): number {
   const to = readFlags(bytes, at) & Flag.hasTo ? OPTION_TO_BYTES : 0;
   return at + optionsOffset(bytes, at) + 2 + to + 2;

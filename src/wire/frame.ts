@@ -27,7 +27,7 @@ export {
   readFlags,
   readSubject,
 } from './frame-layout.js';
-export { readRef, readTtl, toPosition, writeRef, writeTo, writeTtl } from './frame-options.js';
+export { checkRef, readRef, readTtl, toPosition, writeRef, writeTo, writeTtl } from './frame-options.js';
 export { encodeFrame, type FrameFields, headSize, writeHead } from './frame-writer.js';
 export {
   latin1,

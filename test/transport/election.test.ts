@@ -177,6 +177,13 @@ describe('an election', () => {
     });
   });
 
+  it('does not begin for who gave up while the folder was read', async () => {
+    const controller = new AbortController();
+    const finding = find(await openBus(), { signal: controller.signal });
+    controller.abort(new Error('enough'));
+    await expect(finding).rejects.toThrow('enough');
+  });
+
   it('makes its winner look at the disk once more when it cannot have looked for over two seconds', async () => {
     let asleep = 0;
     let fences = 0;
